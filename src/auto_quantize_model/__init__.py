@@ -1,0 +1,34 @@
+"""Per-layer quantization sensitivity of LLMs and VLMs: every precision from one pass over the model.
+
+Importing this package imports neither torch nor pytest; `run_cases` imports torch when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auto_quantize_model.cases.suite import Case, Suite, load_suite
+    from auto_quantize_model.errors import CaseError, InputError
+    from auto_quantize_model.run import CaseResult, run_cases
+
+__all__ = ["Case", "CaseError", "CaseResult", "InputError", "Suite", "load_suite", "run_cases"]
+
+_HOMES = {
+    "Case": "cases.suite",
+    "CaseError": "errors",
+    "CaseResult": "run",
+    "InputError": "errors",
+    "Suite": "cases.suite",
+    "load_suite": "cases.suite",
+    "run_cases": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

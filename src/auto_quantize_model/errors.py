@@ -1,0 +1,34 @@
+"""Errors that a user can mend: each is one line that names the thing and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong: a file, a name, a device. The message is one line."""
+
+
+class CaseError(RuntimeError):
+    """One case cannot be run, while others can. The message is one line."""
+
+
+class NotCoveredError(CaseError):
+    """Replay has no arithmetic for something, while ModelOpt's own loop does."""
+
+    def __init__(self, what: str) -> None:
+        """Say what it is; the mend is always the same."""
+        super().__init__(f"{what}, which replay does not cover; use the engine 'modelopt'")
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a clause that offers the valid name closest to a wrong one, or lists them all."""
+    choices = sorted(valid)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"valid: {', '.join(choices)}" if choices else "there is none"
