@@ -1,0 +1,60 @@
+"""Dotted overrides of configuration values: `autoquant.batch_size=4`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from auto_quantize_model.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SECTIONS = ("autoquant", "dataset", "model", "quant_pair", "suite")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Override:
+    """One `section.key[.key]=value` assignment."""
+
+    text: str
+    section: str
+    keys: tuple[str, ...]
+    value: object
+
+    def apply(self, values: dict[str, Any]) -> None:
+        """Set the value in a mapping as read from YAML, making the mappings on the way."""
+        for key in self.keys[:-1]:
+            inner = values.get(key)
+            values[key] = inner = dict(inner) if isinstance(inner, dict) else {}
+            values = inner
+        values[self.keys[-1]] = self.value
+
+
+def parse_override(text: str) -> Override:
+    """Parse one override; the value is a YAML scalar or flow collection."""
+    dotted, equals, value = text.partition("=")
+    section, *keys = dotted.strip().split(".")
+    if not equals or not keys or not all(keys):
+        raise InputError(f"override '{text}': write it as section.key=value, for example autoquant.batch_size=4")
+    if section not in SECTIONS:
+        raise InputError(f"override '{text}': unknown section '{section}'; {nearest(section, SECTIONS)}")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"override '{text}': the value is not valid YAML") from None
+    return Override(text, section, tuple(keys), parsed)
+
+
+def override(values: dict[str, Any], section: str, overrides: Iterable[Override]) -> tuple[dict[str, Any], str]:
+    """Apply a section's overrides to values; returns them and a clause naming what was applied."""
+    mine = [each for each in overrides if each.section == section]
+    for each in mine:
+        each.apply(values)
+    return values, _clause(mine)
+
+
+def _clause(overrides: Sequence[Override]) -> str:
+    return f" with override {' '.join(each.text for each in overrides)}" if overrides else ""

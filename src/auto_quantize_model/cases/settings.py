@@ -1,0 +1,144 @@
+"""The typed, frozen form of every configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+
+
+def _size_template(value: str) -> str:
+    try:
+        value.format(size="small")
+    except (KeyError, IndexError, ValueError, AttributeError):
+        raise ValueError("only {size} may stand in braces") from None
+    return value
+
+
+SizeTemplate = Annotated[str, AfterValidator(_size_template)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Size = Literal["small", "medium", "large"]
+SIZES: tuple[Size, ...] = ("small", "medium", "large")
+
+
+class Settings(BaseModel):
+    """What all configuration shares: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def _path_from_text(value: object) -> object:
+    return Path(value) if isinstance(value, str) else value
+
+
+RelativePath = Annotated[Path, BeforeValidator(_path_from_text)]
+
+
+class QuantizerChange(Settings):
+    """What a pair puts in the place of one quantizer's entry in its ModelOpt preset."""
+
+    enable: bool = True
+    cfg: dict[str | int, Any] | None = None
+
+    @model_validator(mode="after")
+    def _disabled_or_configured(self) -> QuantizerChange:
+        if self.enable == (self.cfg is None):
+            raise ValueError("give either 'cfg', or 'enable: false'")
+        return self
+
+
+class FormatSettings(Settings):
+    """A ModelOpt quantization format: a preset, or a preset with named changes."""
+
+    name: Name
+    preset: Name
+    changes: dict[Literal["*weight_quantizer", "*input_quantizer"], QuantizerChange] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_alone(cls, value: object) -> object:
+        return {"name": value, "preset": value} if isinstance(value, str) else value
+
+
+class PairSettings(Settings):
+    """One (weight precision, activation precision) combination and its published names."""
+
+    name: Name
+    weight: Name
+    activation: Name
+    format: FormatSettings
+    scheme: Name | None = None
+    run_folders: dict[str, SizeTemplate] = {}
+
+    @property
+    def scheme_name(self) -> str:
+        """The name under which manifests and reports publish the pair."""
+        return self.scheme or f"{self.name}_autoquant_lm"
+
+
+class DatasetSettings(Settings):
+    """Where calibration captions come from and how they become token batches."""
+
+    name: Name
+    root: RelativePath
+    captions_path: SizeTemplate
+    size_to_max_samples: dict[Size, Annotated[int, Field(ge=1)]]
+    max_calib_samples: Annotated[int, Field(ge=1)] | None = None
+    seq_len: Annotated[int, Field(ge=2)] = 512
+    padding_side: Literal["left", "right"] = "left"
+
+    @model_validator(mode="after")
+    def _sizes_ascend(self) -> DatasetSettings:
+        counts = [self.size_to_max_samples[size] for size in SIZES if size in self.size_to_max_samples]
+        if counts != sorted(counts):
+            raise ValueError("size_to_max_samples must not fall from small to large: sizes are nested")
+        return self
+
+    def samples(self, size: Size) -> int:
+        """How many captions a size takes."""
+        wanted = self.size_to_max_samples[size]
+        return wanted if self.max_calib_samples is None else min(wanted, self.max_calib_samples)
+
+
+class AutoQuantSettings(Settings):
+    """How AutoQuantize scores and searches."""
+
+    name: Name
+    method: Literal["gradient", "kl_div"] = "gradient"
+    effective_bits: Annotated[float, Field(gt=0, le=16, strict=False)] | None = None
+    score_size: Annotated[int, Field(ge=1)] = 128
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+
+
+class ModelSettings(Settings):
+    """One model of the suite: its `model.yaml`."""
+
+    name: Name
+    family: Literal["qwen3_vl", "causal_lm"]
+    hub_id: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = None
+    path: RelativePath = Field(default_factory=lambda: Path("checkpoint"))
+    devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu", "cuda"), min_length=1, strict=False)
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    dataset: Name | None = None
+
+
+class Tolerances(Settings):
+    """How far a score may move from its baseline before that is drift."""
+
+    group: Share = 0.01
+    total: Share = 0.01
+
+
+class SuiteSettings(Settings):
+    """`suite.yaml`: models x pairs x sizes."""
+
+    models: tuple[Name, ...] = Field(min_length=1, strict=False)
+    pairs: tuple[Name, ...] = Field(min_length=1, strict=False)
+    sizes: tuple[Size, ...] = Field(default=SIZES, min_length=1, strict=False)
+    dataset: Name
+    autoquant: Name = "default"
+    tolerances: Tolerances = Tolerances()

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.places import SUITE, TINY
+
+from auto_quantize_model import InputError, load_suite
+from auto_quantize_model.cases.settings import SIZES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from auto_quantize_model import Suite
+
+PAIRS = {
+    "wfp4_afp8": ("fp4", "fp8", "W4A8_NVFP4_FP8_CFG"),
+    "wfp4_afp16": ("fp4", "fp16", "W4A16_NVFP4_CFG"),
+    "wfp8_afp8": ("fp8", "fp8", "FP8_DEFAULT_CFG"),
+    "wfp8_afp16": ("fp8", "fp16", "FP8_WEIGHT_ONLY_CFG"),
+    "wint8_afp8": ("int8", "fp8", "INT8_WEIGHT_FP8_ACT_CFG"),
+    "wint8_afp16": ("int8", "fp16", "INT8_WEIGHT_ONLY_CFG"),
+    "wint8_aint8": ("int8", "int8", "INT8_DEFAULT_CFG"),
+    "wmxfp4_afp8": ("mxfp4", "fp8", "W4A8_MXFP4_FP8_CFG"),
+    "wmxfp4_afp16": ("mxfp4", "fp16", "MXFP4_WEIGHT_ONLY_CFG"),
+}
+
+
+@pytest.fixture
+def own_suite(tmp_path: Path) -> Path:
+    """A suite and a models tree of one's own, to break; returns the suite file."""
+    shutil.copytree(SUITE.parent, tmp_path / "sensitivity_cases")
+    (tmp_path / "models" / "qwen3_vl_tiny").mkdir(parents=True)
+    shutil.copy(TINY / "model.yaml", tmp_path / "models" / "qwen3_vl_tiny")
+    return tmp_path / "sensitivity_cases" / "suite.yaml"
+
+
+def test_the_matrix_is_pairs_times_sizes(suite: Suite) -> None:
+    tiny = suite.select("tiny")
+    assert [case.id for case in tiny] == [f"qwen3_vl_tiny-{pair}-{size}" for pair in PAIRS for size in SIZES]
+    for case in tiny:
+        assert (case.pair.weight, case.pair.activation, case.pair.format.name) == PAIRS[case.pair.name]
+
+
+def test_sizes_take_the_first_captions(suite: Suite) -> None:
+    dataset = suite.cases[0].dataset
+    assert [dataset.samples(size) for size in SIZES] == [16, 128, 512]
+    capped = load_suite(SUITE, overrides=["dataset.max_calib_samples=100"]).cases[0].dataset
+    assert [capped.samples(size) for size in SIZES] == [16, 100, 100]
+
+
+def test_run_folders_keep_the_published_names(suite: Suite) -> None:
+    by_id = {case.id: case for case in suite.cases}
+    case = by_id["qwen3_vl_tiny-wfp8_afp16-small"]
+    assert case.run_folder.as_posix() == (
+        "qwen3_vl_tiny/layer-analysis/weight-fp8-act-fp16/qwen3_vl_tiny_autoquant_wfp8_afp16_lm_small"
+    )
+    legacy = by_id["qwen3_vl_tiny-wint8_aint8-large"]
+    assert legacy.pair.scheme_name == "int8_autoquant_lm_default"
+    renamed = legacy.model.model_copy(update={"name": "qwen3_vl_4b_instruct"})
+    import dataclasses
+
+    assert dataclasses.replace(legacy, model=renamed).run_folder.as_posix() == (
+        "qwen3_vl_4b_instruct/layer-analysis/weight-int8-act-int8/qwen3_vl_4b_autoquant_int8_lm_large"
+    )
+
+
+def test_the_kl_method_has_folders_of_its_own() -> None:
+    case = load_suite(SUITE, overrides=["autoquant.method=kl_div"]).select("tiny and wfp8_afp8 and small")[0]
+    assert case.run_folder.name == "qwen3_vl_tiny_autoquant_wfp8_afp8_lm_small_kl_div"
+
+
+def test_overrides_reach_every_case() -> None:
+    suite = load_suite(SUITE, overrides=["autoquant.batch_size=4", "dataset.seq_len=64", "suite.sizes=[small]"])
+    assert len(suite.cases) == len(PAIRS)
+    assert {(case.autoquant.batch_size, case.dataset.seq_len) for case in suite.cases} == {(4, 64)}
+
+
+def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
+    chosen = suite.select("wint8 and not (small or medium)")
+    assert [case.pair.name for case in chosen if case.model.name == "qwen3_vl_tiny"] == [
+        "wint8_afp8",
+        "wint8_afp16",
+        "wint8_aint8",
+    ]
+    with pytest.raises(AttributeError):
+        chosen[0].size = "small"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("autoquant.batchsize=4", "unknown key 'batchsize'; did you mean 'batch_size'?"),
+        ("autoqant.batch_size=4", "unknown section 'autoqant'; did you mean 'autoquant'?"),
+        ("autoquant.batch_size=0", "batch_size: input should be greater than or equal to 1 (found 0)"),
+        ("autoquant.batch_size=four", "batch_size: input should be a valid integer (found 'four')"),
+        ("autoquant.batch_size", "write it as section.key=value"),
+        ("autoquant.method=grad", "method: 'grad' is not valid; did you mean 'gradient'?"),
+        ("autoquant.device=tpu", "device: string should match pattern"),
+        ("dataset.size_to_max_samples.small=200", "must not fall from small to large"),
+        ("dataset.size_to_max_samples.tiny=200", "'tiny' is not valid; valid: large, medium, small"),
+        ("dataset.captions_path=captions_{name}.txt", "only {size} may stand in braces"),
+        ("suite.pairs=[wint8_a8]", "quant_pair 'wint8_a8' is unknown"),
+        ("suite.models=[qwen3_vl_tyni]", "did you mean 'qwen3_vl_tiny'?"),
+        ("suite.sizes=[]", "sizes: "),
+        ("quant_pair.format.nme=X", "unknown key 'format.nme'; did you mean 'name'?"),
+        ("suite.tolerances.grup=0.1", "unknown key 'tolerances.grup'; did you mean 'group'?"),
+    ],
+)
+def test_a_wrong_override_is_one_line(override: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_suite(SUITE, overrides=[override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("suite.yaml", "models: [a\n", "not valid YAML"),
+        ("suite.yaml", "- a\n", "must hold 'key: value' lines, not a list"),
+        ("suite.yaml", "", "must hold 'key: value' lines, not nothing"),
+        ("suite.yaml", "models: [qwen3_vl_tiny]\npairs: [wfp8_afp8]\n", "the key 'dataset' is missing"),
+        ("conf/autoquant/default.yaml", "batch_size: 8\nbatch_size: 9\n", "line 2, column 1"),
+        ("conf/autoquant/default.yaml", "name: other\n", "unknown key 'name'"),
+        ("conf/quant_pair/wfp8_afp8.yaml", "weight: fp8\nactivation: fp8\n", "the key 'format' is missing"),
+        (
+            "conf/quant_pair/wfp8_afp8.yaml",
+            "weight: fp8\nactivation: fp8\nformat: {name: X, preset: X, changes: {'*input_quantizer': {}}}\n",
+            "give either 'cfg', or 'enable: false'",
+        ),
+    ],
+)
+def test_a_wrong_file_is_one_line_that_names_it(own_suite: Path, file: str, text: str, message: str) -> None:
+    broken = own_suite.parent / file
+    broken.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_suite(own_suite)
+    assert message in str(caught.value)
+    assert str(broken) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_is_named(own_suite: Path) -> None:
+    own_suite.write_bytes(b"models: [\xff]\n")
+    with pytest.raises(InputError, match=r"suite\.yaml: not UTF-8 at byte 9"):
+        load_suite(own_suite)
+
+
+def test_a_missing_suite_offers_its_neighbour(own_suite: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file; did you mean 'suite\.yaml'"):
+        load_suite(own_suite.with_name("suit.yaml"))
+
+
+def test_a_selection_of_nothing_offers_the_nearest_name(suite: Suite) -> None:
+    with pytest.raises(InputError, match=r"matches none of the \d+ cases; did you mean 'wint8_aint8'\?"):
+        suite.select("wint8_aimt8 and small")

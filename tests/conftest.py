@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.places import SUITE, TINY
+
+from auto_quantize_model import load_suite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import Suite
+
+
+@pytest.fixture(scope="session")
+def suite() -> Suite:
+    return load_suite(SUITE)
+
+
+@pytest.fixture
+def tiny_copy(tmp_path: Path) -> Path:
+    """A models tree of one's own, to break."""
+    root = tmp_path / "models"
+    shutil.copytree(TINY, root / "qwen3_vl_tiny", ignore=shutil.ignore_patterns("layer-analysis"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def llama_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models tree with a small, randomly initialised Llama."""
+    from tests.small_models import build_llama
+
+    root = tmp_path_factory.mktemp("llama_root")
+    build_llama(root / "llama" / "checkpoint")
+    (root / "llama" / "model.yaml").write_text("family: causal_lm\ndtype: float32\n", encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="session")
+def llama_suite(llama_root: Path) -> Callable[..., Suite]:
+    """The whole matrix for the small Llama, with overrides."""
+
+    def load(*overrides: str) -> Suite:
+        return load_suite(SUITE, models_root=llama_root, overrides=["suite.models=[llama]", *overrides])
+
+    return load
