@@ -1,0 +1,90 @@
+"""What can run here, per pair and device, found out before anything is loaded; and which kernel will run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import torch
+
+from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.precision.formats import NVFP4_SCALE_BITS
+from auto_quantize_model.precision.quantizers import build_quantizers
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from auto_quantize_model.precision.formats import ResolvedFormat
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+_TRITON_FP4_CAPABILITY = (8, 9)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kernels:
+    """Which implementation quantizes the two sides of a format on a device."""
+
+    weight: str
+    input: str
+
+
+def find_device(name: str, allowed: tuple[str, ...] = ("cpu", "cuda")) -> torch.device:
+    """Resolve `auto`, `cpu`, `cuda` or `cuda:N` to a device that exists here and that the model allows."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        name = "cuda" if count and "cuda" in allowed else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise InputError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:N")
+    if kind not in allowed:
+        raise InputError(f"device '{name}': the model's `devices` allow {', '.join(allowed)} only")
+    if kind == "cuda" and int(index or 0) >= count:
+        there = f"this machine has {count} CUDA device{'s' * (count != 1)}" if count else "there is no CUDA device here"
+        raise InputError(f"device '{name}' does not exist: {there}; use --device cpu")
+    return torch.device(kind, int(index)) if index else torch.device(kind)
+
+
+def check_format(resolved: ResolvedFormat, device: torch.device) -> tuple[FormatQuantizers, Kernels]:
+    """Quantize a small tensor both ways; a format that cannot run here is one clear error."""
+    quantizers = build_quantizers(resolved, device)
+    return quantizers, probe(resolved, quantizers, device)
+
+
+@torch.inference_mode()
+def probe(resolved: ResolvedFormat, quantizers: FormatQuantizers, device: torch.device) -> Kernels:
+    """Run a format's quantizers once and say which kernels ran."""
+    sample = torch.linspace(-3, 3, 128, device=device).reshape(2, 64)
+    try:
+        quantizers.quantize_weight(sample)
+        if quantizers.input is not None:
+            quantizers.quantize_input(sample, sample.abs().amax())
+    except CaseError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CaseError(f"format '{resolved.name}' cannot run on {device}: {reason}") from error
+    return Kernels(_kernel(quantizers.weight, device), _kernel(quantizers.input, device))
+
+
+def _kernel(quantizer: Any, device: torch.device) -> str:
+    if quantizer is None:
+        return "none"
+    if quantizer.backend is not None:
+        return str(quantizer.backend)
+    if device.type == "cpu":
+        return "modelopt eager"
+    return _cuda_kernel(quantizer)
+
+
+def _cuda_kernel(quantizer: Any) -> str:
+    from modelopt.torch.kernels.quantization import gemm
+    from modelopt.torch.quantization import extensions
+
+    if quantizer.block_sizes is not None:
+        nvfp4 = tuple(quantizer.block_sizes.get("scale_bits") or ()) == NVFP4_SCALE_BITS
+        capable = torch.cuda.get_device_capability() >= _TRITON_FP4_CAPABILITY
+        return "modelopt triton" if nvfp4 and capable and gemm.IS_AVAILABLE else "modelopt cuda_ext_mx"
+    extension = extensions.get_cuda_ext_fp8() if isinstance(quantizer.num_bits, tuple) else extensions.get_cuda_ext()
+    if extension is None:
+        return "modelopt eager"
+    return "modelopt cuda_ext_fp8" if isinstance(quantizer.num_bits, tuple) else "modelopt cuda_ext"

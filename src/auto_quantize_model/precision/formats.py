@@ -1,0 +1,131 @@
+"""From a pair's settings to ModelOpt's own configuration, its hash and its cost."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.errors import CaseError, nearest
+
+if TYPE_CHECKING:
+    from auto_quantize_model.cases.settings import FormatSettings, QuantizerChange
+
+UNQUANTIZED_BITS = 16.0
+NVFP4_SCALE_BITS = (4, 3)
+MXFP4_SCALE_BITS = (8, 0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResolvedFormat:
+    """A quantization format as the installed ModelOpt understands it."""
+
+    name: str
+    config: dict[str, Any]
+    """What ModelOpt is given; without the backend that stands in for its CUDA kernels on CPU."""
+    resolved: dict[str, Any]
+    """The configuration after ModelOpt's validation, every default filled in, as plain JSON."""
+    effective_bits: float
+    """What a weight costs: the bits that the preset states, or those of the weight's number format."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the resolved configuration."""
+        text = json.dumps(self.resolved, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def algorithm(self) -> Any:
+        """ModelOpt's calibration algorithm, or None where nothing is calibrated."""
+        return self.config["algorithm"]
+
+    @property
+    def label(self) -> str:
+        """The format as manifests list it beside a group's score."""
+        return label(self.name, self.effective_bits)
+
+
+def label(name: str, effective_bits: float) -> str:
+    """Name a format and its bits the way ModelOpt does."""
+    return f"{name}(effective-bits: {effective_bits})"
+
+
+UNQUANTIZED_LABEL = label("NONE", UNQUANTIZED_BITS)
+
+
+def resolve_format(settings: FormatSettings) -> ResolvedFormat:
+    """Look a format up in the installed ModelOpt and apply the pair's changes."""
+    from modelopt.torch.quantization import config as presets
+
+    preset = getattr(presets, settings.preset, None)
+    if settings.preset not in presets.choices or not isinstance(preset, dict):
+        raise CaseError(
+            f"format '{settings.preset}' is not in the installed ModelOpt; {nearest(settings.preset, presets.choices)}"
+        )
+    config = copy.deepcopy(preset)
+    for quantizer, change in settings.changes.items():
+        _change(config, settings, quantizer, change)
+    try:
+        validated = presets.QuantizeConfig(**config)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {reason}") from None
+    entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
+    resolved = {"algorithm": config["algorithm"], "quant_cfg": entries}
+    return ResolvedFormat(settings.name, config, resolved, _weight_bits(settings.name, config))
+
+
+def with_backends(config: dict[str, Any], nvfp4: str, mxfp4: str) -> dict[str, Any]:
+    """The same configuration with registered backends in the place of ModelOpt's block-FP4 CUDA kernels."""
+    config = copy.deepcopy(config)
+    for entry in config["quant_cfg"]:
+        attributes = entry.get("cfg")
+        if not isinstance(attributes, dict) or tuple(_as_tuple(attributes.get("num_bits"))) != (2, 1):
+            continue
+        scale_bits = _as_tuple((attributes.get("block_sizes") or {}).get("scale_bits"))
+        if scale_bits == NVFP4_SCALE_BITS:
+            attributes["backend"] = nvfp4
+        elif scale_bits == MXFP4_SCALE_BITS:
+            attributes["backend"] = mxfp4
+    return config
+
+
+def _change(config: dict[str, Any], settings: FormatSettings, quantizer: str, change: QuantizerChange) -> None:
+    for entry in config["quant_cfg"]:
+        if entry["quantizer_name"] == quantizer:
+            entry.pop("cfg", None)
+            entry.pop("enable", None)
+            entry.update({"cfg": _tuples(change.cfg)} if change.enable else {"enable": False})
+            return
+    raise CaseError(f"format '{settings.name}': the preset '{settings.preset}' has no entry for '{quantizer}'")
+
+
+def _tuples(value: Any) -> Any:
+    """YAML has lists only; ModelOpt writes number formats as tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _weight_bits(name: str, config: dict[str, Any]) -> float:
+    for entry in config["quant_cfg"]:
+        attributes = entry.get("cfg")
+        if entry["quantizer_name"] != "*weight_quantizer" or not attributes:
+            continue
+        stages = attributes if isinstance(attributes, list) else [attributes]
+        return min(_bits(stage) for stage in stages)
+    raise CaseError(f"format '{name}' does not quantize weights: it has no bits to cost")
+
+
+def _bits(attributes: dict[str, Any]) -> float:
+    stated = attributes.get("effective_bits")
+    if stated is not None:
+        return float(stated)
+    num_bits = attributes["num_bits"]
+    return float(sum(num_bits) + 1) if isinstance(num_bits, list | tuple) else float(num_bits)

@@ -1,0 +1,132 @@
+"""NVFP4 and MXFP4 fake quantization on CPU, with the semantics of ModelOpt's CUDA kernels.
+
+ModelOpt 0.47 has these formats as CUDA kernels only: `fp4_fake_quant_block` (Triton) and `fused_amax_convert`. The two
+functions here give the kernels' results for finite values, but for the sign of a zero, and pass no gradients:
+sensitivity needs those of the unquantized model only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from auto_quantize_model.errors import CaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+NVFP4_BACKEND = "auto_quantize_model_nvfp4"
+MXFP4_BACKEND = "auto_quantize_model_mxfp4"
+NVFP4_BLOCK_SIZE = 16
+MXFP4_BLOCK_SIZE = 32
+
+_E2M1_MAX = 6.0
+_E4M3_MAX = 448.0
+_SMALLEST_NVFP4_SCALE = 1e-5
+_FLOAT32 = torch.finfo(torch.float32)
+_LARGEST_SUBNORMAL = _FLOAT32.smallest_normal - _FLOAT32.smallest_normal * _FLOAT32.eps
+_EXPONENT_BITS = 0x7F800000
+_MANTISSA_BITS = 0x007FFFFF
+# Two float32 buffers of this many values fit in a core's second-level cache.
+_CHUNK_PER_THREAD = 1 << 16
+
+
+@torch.no_grad()
+def nvfp4(values: Tensor, amax: Tensor) -> Tensor:
+    """Quantize to NVFP4 and back: blocks of 16, each with an E4M3 scale, under one scale from `amax`'s maximum."""
+    # ModelOpt's own expression: torch divides on CPU, but multiplies by the rounded reciprocal on CUDA.
+    global_scale = amax.to(values.device).float().amax() / (_E2M1_MAX * _E4M3_MAX)
+    global_scale = torch.where(global_scale > 0, global_scale, 1e-12)
+
+    def quantize_(blocks: Tensor, scratch: Tensor) -> None:
+        block_amax = torch.abs(blocks, out=scratch).amax(dim=-1, keepdim=True)
+        scale = block_amax.div_(_E2M1_MAX * global_scale).clamp_(max=_E4M3_MAX)
+        scale = scale.to(torch.float8_e4m3fn).float().mul_(global_scale)
+        scale = torch.where(scale >= _SMALLEST_NVFP4_SCALE, scale, 1.0)
+        _round_to_e2m1_(blocks.div_(scale), scratch).mul_(scale)
+
+    return _by_blocks(values, NVFP4_BLOCK_SIZE, quantize_)
+
+
+@torch.no_grad()
+def mxfp4(values: Tensor) -> Tensor:
+    """Quantize to MXFP4 and back: blocks of 32, each with the least power of two under which nothing saturates."""
+    return _by_blocks(values, MXFP4_BLOCK_SIZE, _mxfp4_)
+
+
+def register_cpu_backends() -> None:
+    """Make both formats known to ModelOpt as quantization backends; doing it again changes nothing."""
+    from modelopt.torch.quantization.nn import is_registered_quant_backend, register_quant_backend
+
+    for name, entrypoint in ((NVFP4_BACKEND, _nvfp4_entrypoint), (MXFP4_BACKEND, _mxfp4_entrypoint)):
+        if not is_registered_quant_backend(name):
+            register_quant_backend(name, entrypoint)
+
+
+def _nvfp4_entrypoint(inputs: Tensor, quantizer: Any) -> Tensor:
+    _check_block_size("NVFP4", quantizer, NVFP4_BLOCK_SIZE, inputs.dim())
+    return nvfp4(inputs, quantizer._get_amax(inputs))  # the calibrated maximum, else this tensor's
+
+
+def _mxfp4_entrypoint(inputs: Tensor, quantizer: Any) -> Tensor:
+    _check_block_size("MXFP4", quantizer, MXFP4_BLOCK_SIZE, inputs.dim())
+    return mxfp4(inputs)
+
+
+def _check_block_size(name: str, quantizer: Any, expected: int, dimensions: int) -> None:
+    blocks = quantizer.block_sizes or {}
+    size = blocks.get(-1) or blocks.get(dimensions - 1)
+    if size != expected:
+        raise CaseError(
+            f"{name} means blocks of {expected} along the last dimension, but the quantizer has {size}; "
+            f"set its block_sizes to {{-1: {expected}, ...}}"
+        )
+
+
+def _mxfp4_(blocks: Tensor, scratch: Tensor) -> None:
+    # The kernel is compiled with --use_fast_math: subnormal inputs, ratios and scales are zero there, and so no result
+    # is subnormal. That its division by 6 is then approximate is not modelled: it can matter only to a block whose
+    # float32 maximum is one or two units in the last place from 6 times a power of two.
+    _flush_subnormals_(blocks)
+    block_amax = torch.abs(blocks, out=scratch).amax(dim=-1, keepdim=True)
+    scale = _power_of_two_from_(_flush_subnormals_(block_amax.div_(_E2M1_MAX)))
+    blocks.div_(scale.clamp(min=_FLOAT32.smallest_normal))
+    _round_to_e2m1_(blocks, scratch).mul_(scale)
+
+
+def _flush_subnormals_(values: Tensor) -> Tensor:
+    return torch.hardshrink(values, _LARGEST_SUBNORMAL, out=values)
+
+
+def _power_of_two_from_(values: Tensor) -> Tensor:
+    """Round up in place to a power of two; zero stays zero."""
+    values.view(torch.int32).add_(_MANTISSA_BITS).bitwise_and_(_EXPONENT_BITS)
+    return values
+
+
+def _round_to_e2m1_(scaled: Tensor, scratch: Tensor) -> Tensor:
+    """Round in place to the nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, ties to even."""
+    scaled.clamp_(-_E2M1_MAX, _E2M1_MAX)
+    torch.bitwise_and(scaled.view(torch.int32), _EXPONENT_BITS, out=scratch.view(torch.int32))
+    step = scratch.clamp_(min=1.0).mul_(0.5)
+    return scaled.div_(step).round_().mul_(step)
+
+
+def _by_blocks(values: Tensor, size: int, quantize_: Callable[[Tensor, Tensor], None]) -> Tensor:
+    """Apply a function to float32 copies of the blocks, in place and with a scratch buffer, a cacheful at a time."""
+    width = values.shape[-1]
+    padding = -width % size
+    padded = functional.pad(values, (0, padding)) if padding else values
+    blocks = padded.reshape(-1, size)
+    result = torch.empty_like(blocks)
+    step = _CHUNK_PER_THREAD * torch.get_num_threads() // size
+    buffers = torch.empty(2, min(step, len(blocks)), size, dtype=torch.float32, device=values.device)
+    for source, target in zip(blocks.split(step), result.split(step), strict=True):
+        work, scratch = buffers[:, : len(source)]
+        quantize_(work.copy_(source), scratch)
+        target.copy_(work)
+    return result.reshape(padded.shape)[..., :width].contiguous()

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.places import SUITE
+
+from auto_quantize_model import CaseError, load_suite
+from auto_quantize_model.cases.settings import FormatSettings
+from auto_quantize_model.errors import NotCoveredError
+from auto_quantize_model.precision.formats import resolve_format
+
+if TYPE_CHECKING:
+    from auto_quantize_model import Suite
+
+FP8 = {"num_bits": [4, 3]}
+INT8 = {"num_bits": 8}
+NVFP4 = {"num_bits": [2, 1], "block_sizes": {"-1": 16, "type": "dynamic", "scale_bits": [4, 3]}}
+MXFP4 = {"num_bits": [2, 1], "block_sizes": {"-1": 32, "type": "dynamic", "scale_bits": [8, 0]}}
+MEANING: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str | None, float]] = {
+    "wfp4_afp8": (NVFP4, FP8, "max", 4.0),
+    "wfp4_afp16": (NVFP4, None, "max", 4.5),
+    "wfp8_afp8": (FP8, FP8, "max", 8.0),
+    "wfp8_afp16": (FP8, None, "max", 8.0),
+    "wint8_afp8": (INT8, FP8, "max", 8.0),
+    "wint8_afp16": (INT8, None, "max", 8.0),
+    "wint8_aint8": (INT8, INT8, "max", 8.0),
+    "wmxfp4_afp8": (MXFP4, FP8, None, 4.0),
+    "wmxfp4_afp16": (MXFP4, None, None, 4.0),
+}
+
+
+def format_of(suite: Suite, pair: str) -> FormatSettings:
+    return next(case.pair.format for case in suite.cases if case.pair.name == pair)
+
+
+@pytest.mark.parametrize("pair", MEANING)
+def test_a_pair_means_what_the_design_says(suite: Suite, pair: str) -> None:
+    weight, inputs, algorithm, bits = MEANING[pair]
+    resolved = resolve_format(format_of(suite, pair))
+    entries = {entry["quantizer_name"]: entry for entry in reversed(resolved.resolved["quant_cfg"])}
+    assert weight.items() <= entries["*weight_quantizer"]["cfg"].items()
+    if inputs is None:
+        assert not entries.get("*input_quantizer", {"enable": False})["enable"]
+    else:
+        assert inputs.items() <= entries["*input_quantizer"]["cfg"].items()
+    assert (resolved.algorithm, resolved.effective_bits) == (algorithm, bits)
+
+
+def test_pairs_have_hashes_of_their_own(suite: Suite) -> None:
+    hashes = {resolve_format(case.pair.format).sha256 for case in suite.cases}
+    assert len(hashes) == len(MEANING)
+
+
+def test_the_cpu_backend_is_no_part_of_the_meaning(suite: Suite) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import modelopt_config
+
+    resolved = resolve_format(format_of(suite, "wfp4_afp16"))
+    assert "backend" not in str(resolved.resolved)
+    given = modelopt_config(resolved, torch.device("cpu"))
+    weight = next(entry for entry in given["quant_cfg"] if entry["quantizer_name"] == "*weight_quantizer")
+    assert weight["cfg"]["backend"] == "auto_quantize_model_nvfp4"
+    assert "backend" not in str(modelopt_config(resolved, torch.device("cuda")))
+
+
+def test_an_unknown_preset_offers_the_nearest() -> None:
+    with pytest.raises(CaseError, match=r"'FP8_DEFALT_CFG' is not in the installed ModelOpt; did you mean 'FP8_"):
+        resolve_format(FormatSettings(name="X", preset="FP8_DEFALT_CFG"))
+
+
+def test_a_config_that_modelopt_refuses_is_one_line() -> None:
+    changes = {"*weight_quantizer": {"cfg": {"num_bits": 8, "axs": 0}}}
+    settings = FormatSettings.model_validate({"name": "X", "preset": "INT8_DEFAULT_CFG", "changes": changes})
+    with pytest.raises(CaseError, match=r"^format 'X' is refused by ModelOpt: .*axs.*$") as caught:
+        resolve_format(settings)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("preset", "reason"),
+    [
+        ("INT8_SMOOTHQUANT_CFG", "is calibrated by 'smoothquant'"),
+        ("W4A8_AWQ_BETA_CFG", "is calibrated by 'awq_lite'"),
+    ],
+)
+def test_what_replay_has_no_arithmetic_for_is_refused_early(preset: str, reason: str) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import build_quantizers
+
+    resolved = resolve_format(FormatSettings(name="X", preset=preset))
+    with pytest.raises(NotCoveredError, match=f"{re.escape(reason)}, which replay does not cover; use the engine"):
+        build_quantizers(resolved, torch.device("cpu"))
+
+
+def test_formats_that_quantize_weights_alike_share_them(suite: Suite) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import build_quantizers
+
+    keys = {
+        pair: build_quantizers(resolve_format(format_of(suite, pair)), torch.device("cpu")).weight_key
+        for pair in MEANING
+    }
+    assert keys["wfp4_afp8"] == keys["wfp4_afp16"]
+    assert keys["wint8_afp8"] == keys["wint8_afp16"] == keys["wint8_aint8"]
+    assert len(set(keys.values())) == 4
+
+
+def test_a_pair_declared_in_yaml_alone_resolves() -> None:
+    changes = "quant_pair.format={name: OWN, preset: NVFP4_DEFAULT_CFG}"
+    case = load_suite(SUITE, overrides=[changes]).cases[0]
+    assert resolve_format(case.pair.format).label == "OWN(effective-bits: 4.5)"
