@@ -1,0 +1,27 @@
+"""Model families: how a checkpoint becomes a language model that the engines can run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.families.causal_lm import load_causal_lm
+from auto_quantize_model.families.quiet import quiet_transformers
+from auto_quantize_model.families.qwen3_vl import load_qwen3_vl
+
+if TYPE_CHECKING:
+    import torch
+
+    from auto_quantize_model.cases.settings import ModelSettings
+    from auto_quantize_model.families.checkpoint import Checkpoint
+    from auto_quantize_model.families.loaded import LoadedModel
+
+_LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl}
+
+
+def load_model(settings: ModelSettings, checkpoint: Checkpoint, device: torch.device) -> LoadedModel:
+    """Load a model in its family's way, frozen and in evaluation mode, and check its weights."""
+    with quiet_transformers():
+        loaded = _LOADERS[settings.family](checkpoint, device, settings.dtype)
+    loaded.freeze()
+    loaded.check_finite(checkpoint)
+    return loaded

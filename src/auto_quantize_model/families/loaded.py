@@ -1,0 +1,70 @@
+"""A loaded model, as the engines see it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor, nn
+
+    from auto_quantize_model.families.checkpoint import Checkpoint
+
+DISABLED_LAYERS = ("*lm_head*", "*visual*", "*vision_tower*", "*vision_model*")
+"""Never quantized in language-model scope; ModelOpt ignores the rules of its presets here, so they are passed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model with a language model inside, its tokenizer, and where things are in it."""
+
+    model: Any
+    tokenizer: Any
+    language_model: str
+    """The dotted path of the language model inside `model`; empty where it is the whole."""
+    head: str
+    """The dotted path of the output head."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where inputs go."""
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format that the model computes in."""
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight.dtype
+
+    def linears(self) -> Iterator[tuple[str, nn.Linear]]:
+        """The linear layers in scope, by full name, in the model's order; without the output head."""
+        for name, module in self.model.named_modules():
+            if isinstance(module, torch.nn.Linear) and self.in_scope(name) and name != self.head:
+                yield name, module
+
+    def in_scope(self, name: str) -> bool:
+        """Whether a module belongs to the language model."""
+        return not self.language_model or name.startswith(f"{self.language_model}.")
+
+    def freeze(self) -> None:
+        """Prepare for scoring: no dropout, no parameter gradients."""
+        self.model.eval()
+        self.model.requires_grad_(False)
+
+    @torch.inference_mode()
+    def check_finite(self, checkpoint: Checkpoint) -> None:
+        """Refuse weights that are not numbers: every score after them would be meaningless."""
+        for name, parameter in self.model.named_parameters():
+            if not bool(torch.isfinite(parameter).all()):
+                count = int((~torch.isfinite(parameter)).sum())
+                raise InputError(
+                    f"{checkpoint.folder}: the tensor '{name}' has {count} NaN or infinite values; "
+                    "mend or download the checkpoint again"
+                )
