@@ -1,0 +1,1 @@
+"""The engines: capture and replay, ModelOpt's own loop, and the search on their scores."""

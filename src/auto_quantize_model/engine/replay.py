@@ -1,0 +1,290 @@
+"""Replay: every case's scores from one capture, group by group, without running the model again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from auto_quantize_model.engine.products import product
+from auto_quantize_model.engine.progress import silent
+from auto_quantize_model.engine.scores import GroupScore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from auto_quantize_model.cases.settings import Size
+    from auto_quantize_model.engine.batches import TokenBatch
+    from auto_quantize_model.engine.capture import Capture, CapturedGroup
+    from auto_quantize_model.engine.groups import Group
+    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.engine.scores import Status
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import RunPlan, SizePlan
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+SATURATION = 1e10
+"""ModelOpt clamps every product of a gradient and a difference to this."""
+
+_CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
+"""How many elements of a product are in flight: on CPU few enough to stay in cache."""
+
+PairSize = tuple[str, "Size"]
+
+
+class Rows:
+    """Where each row of a capture comes from; the same for all its groups, so each answer is worked out once."""
+
+    def __init__(self, batch: NDArray[np.int64], sample: NDArray[np.int64], loss_tokens: NDArray[np.int64]) -> None:
+        """Take each row's batch and caption, and for each batch how many positions its loss is a mean over."""
+        self.batch = batch
+        self.sample = sample
+        self._loss_tokens = loss_tokens
+        self._runs: dict[tuple[int, ...], list[slice]] = {}
+        self._kl_shares: dict[tuple[int, ...], NDArray[np.float64]] = {}
+
+    def runs(self, batches: tuple[int, ...]) -> list[slice]:
+        """The contiguous stretches of rows that belong to the batches."""
+        if batches not in self._runs:
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], np.isin(self.batch, batches), [0]])))
+            self._runs[batches] = [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+        return self._runs[batches]
+
+    def take(self, values: NDArray[Any], batches: tuple[int, ...]) -> NDArray[Any]:
+        """The values of the rows that belong to the batches."""
+        return np.concatenate([values[run] for run in self.runs(batches)])
+
+    def kl_shares(self, batches: tuple[int, ...]) -> NDArray[np.float64]:
+        """What turns each row's sum of squared products into its share of the predicted KL."""
+        if batches not in self._kl_shares:
+            in_batch = self._loss_tokens[self.take(self.batch, batches)].astype(np.float64)
+            self._kl_shares[batches] = 0.5 * np.square(in_batch) / self._loss_tokens[list(batches)].sum()
+        return self._kl_shares[batches]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _InputVariant:
+    """One way in which a group's input is quantized, and the weight formats that meet it."""
+
+    batches: tuple[int, ...]
+    """The scored batches that any of its cases needs."""
+    maxima: tuple[tuple[tuple[int, ...], float], ...]
+    """Batches that are quantized together, with their absolute maximum; empty: not quantized at all."""
+    weights: tuple[tuple[FormatQuantizers, tuple[PairSize, ...]], ...]
+    """Each weight format, with the cases that one product with it serves."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _RowSums:
+    """Per row of a capture: the root of its sum of squared products, and whether a product was clamped."""
+
+    norms: NDArray[np.float64]
+    saturated: NDArray[np.bool_]
+
+
+def describe_rows(plan: RunPlan, batches: Sequence[TokenBatch], scored: Sequence[int]) -> Rows:
+    """Number the rows of a capture by batch and by caption."""
+    batch_of, sample_of = [], []
+    for index in scored:
+        counts = batches[index].counted.sum(dim=1).cpu().numpy()
+        batch_of.append(np.full(int(counts.sum()), index))
+        sample_of.append(np.repeat(np.arange(len(counts)) + plan.batches[index].start, counts))
+    loss_tokens = np.array([batch.loss_tokens for batch in batches], dtype=np.int64)
+    return Rows(np.concatenate(batch_of), np.concatenate(sample_of), loss_tokens)
+
+
+@torch.inference_mode()
+def replay(
+    captured: Capture,
+    loaded: LoadedModel,
+    plan: RunPlan,
+    rows: Rows,
+    formats: Mapping[str, FormatQuantizers],
+    progress: Progress = silent,
+) -> dict[PairSize, list[GroupScore]]:
+    """Score every group for every case whose pair has quantizers; the capture is emptied on the way."""
+    wanted = list(dict.fromkeys((case.pair.name, case.size) for case in plan.cases if case.pair.name in formats))
+    scores: dict[PairSize, list[GroupScore]] = {each: [] for each in wanted}
+    names = list(captured.groups)
+    for done, name in enumerate(names, start=1):
+        group = captured.groups.pop(name)
+        variants = _input_variants(plan, formats, wanted, group.maxima.cpu().numpy())
+        for each, score in _score_group(group, loaded, plan, rows, variants):
+            scores[each].append(score)
+        progress("replay", done, len(names))
+    return scores
+
+
+def _input_variants(
+    plan: RunPlan,
+    formats: Mapping[str, FormatQuantizers],
+    wanted: Iterable[PairSize],
+    maxima: NDArray[np.float32],
+) -> list[_InputVariant]:
+    """Pairs and sizes that see the same quantized input share it: the same format, the same maximum."""
+    sharing: dict[tuple[str | None, float | None], list[PairSize]] = {}
+    for pair, size in wanted:
+        quantizers = formats[pair]
+        calibrated = quantizers.input is not None and quantizers.calibrated
+        maximum = float(maxima[list(plan.sizes[size].calibrated)].max()) if calibrated else None
+        sharing.setdefault((quantizers.input_key, maximum), []).append((pair, size))
+    variants = []
+    for (input_key, maximum), members in sharing.items():
+        batches = tuple(sorted({index for _, size in members for index in plan.sizes[size].scored}))
+        if input_key is None:
+            together: tuple[tuple[tuple[int, ...], float], ...] = ()
+        elif maximum is not None:
+            together = ((batches, maximum),)
+        else:
+            together = tuple(((index,), float(maxima[index])) for index in batches)
+        by_weight: dict[str, list[PairSize]] = {}
+        for pair, size in members:
+            by_weight.setdefault(formats[pair].weight_key, []).append((pair, size))
+        weights = tuple((formats[each[0][0]], tuple(each)) for each in by_weight.values())
+        variants.append(_InputVariant(batches, together, weights))
+    return variants
+
+
+def _score_group(
+    captured: CapturedGroup,
+    loaded: LoadedModel,
+    plan: RunPlan,
+    rows: Rows,
+    variants: Sequence[_InputVariant],
+) -> Iterator[tuple[PairSize, GroupScore]]:
+    work = None
+    if captured.inputs and all(captured.gradients.values()):
+        work = _GroupWork(captured, loaded, rows)
+        sums = work.row_sums(variants)
+    else:
+        nothing = _RowSums(np.zeros(len(rows.batch)), np.zeros(len(rows.batch), dtype=bool))
+        sums = [nothing for variant in variants for _ in variant.weights]
+    wanted = [each for variant in variants for _, each in variant.weights]
+    for members, values in zip(wanted, sums, strict=True):
+        for pair, size in members:
+            yield (pair, size), _group_score(captured.group, plan.sizes[size], rows, values, work)
+
+
+def _group_score(group: Group, size: SizePlan, rows: Rows, sums: _RowSums, work: _GroupWork | None) -> GroupScore:
+    samples = rows.take(rows.sample, size.scored)
+    squares = np.square(rows.take(sums.norms, size.scored))
+    sample_scores = _per_sample(samples, squares, size.scored_samples)
+    sample_kl = _per_sample(samples, squares * rows.kl_shares(size.scored), size.scored_samples)
+    status: Status = "scored"
+    if not np.isfinite(squares).all():
+        status = "non_finite"
+    elif rows.take(sums.saturated, size.scored).any():
+        status = "saturated"
+    elif not squares.any() and (work is None or not work.exercised(size.scored)):
+        status = "not_exercised"
+    return GroupScore(
+        group=group,
+        score=float(sample_scores.sum()),
+        predicted_kl=float(sample_kl.sum()),
+        sample_scores=sample_scores,
+        sample_kl=sample_kl,
+        status=status,
+    )
+
+
+def _per_sample(samples: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    return np.bincount(samples, weights=values, minlength=count).astype(np.float64)
+
+
+class _GroupWork:
+    """One group's captured rows in float32, and the products that its scores are made of."""
+
+    def __init__(self, captured: CapturedGroup, loaded: LoadedModel, rows: Rows) -> None:
+        members = captured.group.members
+        self._rows = rows
+        self._inputs = torch.cat(captured.inputs).float()
+        self._gradients = torch.cat([torch.cat(captured.gradients[name]) for name in members], dim=1).float()
+        # In float32 even where the model is not: rounding a difference to bfloat16 inflates scores.
+        self._weights = [loaded.model.get_submodule(name).weight.detach().float() for name in members]
+        self._quantized: dict[str, Tensor] = {}
+
+    def exercised(self, batches: tuple[int, ...]) -> bool:
+        """Whether in the batches' rows both the inputs and the gradients are more than zeros."""
+        runs = self._rows.runs(batches)
+        return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients))
+
+    def row_sums(self, variants: Sequence[_InputVariant]) -> list[_RowSums]:
+        """For every variant and weight format: each row's sum of squared products, as its root."""
+        norms = torch.stack([each for variant in variants for each in self._norms(variant, _norm)])
+        found = norms.cpu().numpy().astype(np.float64)
+        if np.all(found < SATURATION):
+            return [_RowSums(each, np.zeros(len(each), dtype=bool)) for each in found]
+        # Rare, so only now is it worth looking at single products, as ModelOpt always does.
+        clamped = torch.stack([each for variant in variants for each in self._norms(variant, _clamped_norm)])
+        full = torch.stack([each for variant in variants for each in self._norms(variant, _any_saturated)])
+        pairs = zip(clamped.cpu().numpy().astype(np.float64), full.cpu().numpy() > 0, strict=True)
+        return [_RowSums(each, saturated) for each, saturated in pairs]
+
+    def _norms(self, variant: _InputVariant, reduce: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        runs = self._rows.runs(variant.batches)
+        quantized = self._quantized_inputs(variant) if variant.maxima else None
+        for quantizers, _ in variant.weights:
+            weight = self._quantized_weight(quantizers)
+            result = torch.zeros(len(self._inputs), device=self._inputs.device)
+            if quantized is None:
+                weight = weight - self._weight
+            for part in _chunks(runs, weight):
+                if quantized is None:
+                    difference = product(self._inputs[part], weight)
+                else:
+                    difference = product(quantized[part], weight).sub_(self._unquantized[part])
+                result[part] = reduce(difference.mul_(self._gradients[part]))
+            yield result
+
+    def _quantized_inputs(self, variant: _InputVariant) -> Tensor:
+        quantizers = variant.weights[0][0]
+        result = torch.empty_like(self._inputs)
+        for batches, maximum in variant.maxima:
+            amax = torch.tensor(maximum, device=self._inputs.device)
+            for part in self._rows.runs(batches):
+                result[part] = quantizers.quantize_input(self._inputs[part], amax)
+        return result
+
+    def _quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
+        found = self._quantized.get(quantizers.weight_key)
+        if found is None:
+            found = torch.cat([quantizers.quantize_weight(weight) for weight in self._weights])
+            self._quantized[quantizers.weight_key] = found
+        return found
+
+    @functools.cached_property
+    def _weight(self) -> Tensor:
+        return torch.cat(self._weights)
+
+    @functools.cached_property
+    def _unquantized(self) -> Tensor:
+        return product(self._inputs, self._weight)
+
+
+def _chunks(runs: Iterable[slice], weight: Tensor) -> Iterator[slice]:
+    limit = max(_CHUNK_ELEMENTS[weight.device.type] // len(weight), 1)
+    for run in runs:
+        rows = run.stop - run.start
+        # Even parts: a short rest at the end would be a slow product.
+        step = -(-rows // -(-rows // limit))
+        for start in range(run.start, run.stop, step):
+            yield slice(start, min(start + step, run.stop))
+
+
+def _norm(products: Tensor) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(products, dim=1)
+    return result
+
+
+def _clamped_norm(products: Tensor) -> Tensor:
+    return _norm(products.clamp_(-SATURATION, SATURATION))
+
+
+def _any_saturated(products: Tensor) -> Tensor:
+    return (products.abs_() >= SATURATION).any(dim=1).float()

@@ -1,0 +1,235 @@
+"""Running cases: one pass a model, one result a case."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+from auto_quantize_model.engine.batches import tokenize
+from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.environment import describe_environment
+from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
+from auto_quantize_model.engine.progress import silent
+from auto_quantize_model.engine.reference import score_with_modelopt
+from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.engine.scores import CaseScores
+from auto_quantize_model.engine.search import search
+from auto_quantize_model.errors import CaseError, InputError, NotCoveredError, nearest
+from auto_quantize_model.families import load_model
+from auto_quantize_model.families.checkpoint import Checkpoint
+from auto_quantize_model.manifest.build import build_manifest
+from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.precision.capability import Kernels, check_format, find_device
+from auto_quantize_model.precision.formats import resolve_format
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+    from auto_quantize_model.cases.settings import PairSettings
+    from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.engine.batches import TokenBatch
+    from auto_quantize_model.engine.groups import Layout
+    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.engine.scores import GroupScore
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import RunPlan, SizePlan
+    from auto_quantize_model.precision.formats import ResolvedFormat
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+EngineName = Literal["replay", "modelopt"]
+ENGINES: tuple[EngineName, ...] = ("replay", "modelopt")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What became of one case: a manifest, or one line that says why there is none."""
+
+    case: Case
+    manifest: dict[str, Any] | None
+    scores: CaseScores | None
+    """The engine's answer, with what each caption adds to each group's score."""
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Format:
+    """A pair's format, ready to run on the device."""
+
+    resolved: ResolvedFormat
+    quantizers: FormatQuantizers | None
+    """None for the engine that lets ModelOpt build them itself."""
+    kernels: Kernels
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Run:
+    """One pass, with everything checked that can be checked before the model is loaded."""
+
+    plan: RunPlan
+    engine: EngineName
+    device: torch.device
+    checkpoint: Checkpoint
+    formats: Mapping[str, _Format]
+    refused: Mapping[str, str]
+    """Pairs that cannot run here, with the reason."""
+
+
+def run_cases(
+    cases: Iterable[Case],
+    *,
+    engine: EngineName = "replay",
+    device: str | None = None,
+    model_paths: Mapping[str, Path] | None = None,
+    progress: Progress = silent,
+) -> Iterator[CaseResult]:
+    """Run cases, grouped so that each model is loaded and passed over once; yields a result a case.
+
+    Whatever the user must mend is an `InputError` at this call, before any model is loaded, where it can be known
+    by then. A pair that cannot run fails only its own cases. `device` and `model_paths` win over the cases' settings.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"engine '{engine}' is unknown; {nearest(engine, ENGINES)}")
+    runs = [_prepare(plan, engine, device, model_paths or {}) for plan in plan_runs(cases)]
+    return _execute_all(runs, progress)
+
+
+def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path]) -> _Run:
+    first = plan.cases[0]
+    found = find_device(device or first.autoquant.device, first.model.devices)
+    # Replay has no shortcut for the KL method: each group must really be quantized and run.
+    actual: EngineName = engine if first.autoquant.method == "gradient" else "modelopt"
+    formats: dict[str, _Format] = {}
+    refused: dict[str, str] = {}
+    for pair in {case.pair.name: case.pair for case in plan.cases}.values():
+        try:
+            formats[pair.name] = _prepare_format(pair, actual, found)
+        except CaseError as error:
+            refused[pair.name] = str(error)
+    checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
+    return _Run(plan, actual, found, checkpoint, formats, refused)
+
+
+def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device) -> _Format:
+    resolved = resolve_format(pair.format)
+    try:
+        quantizers, kernels = check_format(resolved, device)
+    except NotCoveredError:
+        if engine == "replay":
+            raise
+        return _Format(resolved, None, Kernels("modelopt", "modelopt"))
+    return _Format(resolved, quantizers, kernels)
+
+
+def _execute_all(runs: Sequence[_Run], progress: Progress) -> Iterator[CaseResult]:
+    for run in runs:
+        execute = _execute_replay if run.engine == "replay" else _execute_modelopt
+        yield from execute(run, progress)
+
+
+def _execute_replay(run: _Run, progress: Progress) -> Iterator[CaseResult]:
+    if not run.formats:
+        yield from _failed(run, run.plan.cases, {})
+        return
+    loaded = _load(run, progress)
+    try:
+        layout = find_groups(loaded)
+        check_covered_by_replay(loaded, layout)
+        batches = tokenize(run.plan, loaded.tokenizer, loaded.device)
+        captured = capture(loaded, layout, batches, run.plan.scored, progress)
+        rows = describe_rows(run.plan, batches, run.plan.scored)
+        quantizers = {name: each.quantizers for name, each in run.formats.items() if each.quantizers is not None}
+        scores = replay(captured, loaded, run.plan, rows, quantizers, progress)
+    except CaseError as error:
+        yield from _failed(run, run.plan.cases, dict.fromkeys(run.formats, str(error)))
+        return
+    for case in run.plan.cases:
+        if case.pair.name in run.refused:
+            yield CaseResult(case, None, None, run.refused[case.pair.name])
+        else:
+            groups = scores[case.pair.name, case.size]
+            yield _result(run, case, loaded, layout, batches, groups)
+
+
+def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
+    batches: Sequence[TokenBatch] = ()
+    for done, case in enumerate(run.plan.cases):
+        progress("modelopt", done, len(run.plan.cases))
+        if case.pair.name in run.refused:
+            yield CaseResult(case, None, None, run.refused[case.pair.name])
+            continue
+        # ModelOpt converts a model in place, so every case gets a fresh one.
+        loaded = _load(run, silent)
+        batches = batches or tokenize(run.plan, loaded.tokenizer, loaded.device)
+        try:
+            layout = find_groups(loaded)
+            size, resolved = run.plan.sizes[case.size], run.formats[case.pair.name].resolved
+            groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
+        except CaseError as error:
+            yield CaseResult(case, None, None, str(error))
+        else:
+            yield _result(run, case, loaded, layout, batches, groups)
+    progress("modelopt", len(run.plan.cases), len(run.plan.cases))
+
+
+def _load(run: _Run, progress: Progress) -> LoadedModel:
+    progress("load", 0, 1)
+    loaded = load_model(run.plan.cases[0].model, run.checkpoint, run.device)
+    progress("load", 1, 1)
+    return loaded
+
+
+def _failed(run: _Run, cases: Iterable[Case], reasons: Mapping[str, str]) -> Iterator[CaseResult]:
+    for case in cases:
+        yield CaseResult(case, None, None, {**run.refused, **reasons}[case.pair.name])
+
+
+def _result(
+    run: _Run,
+    case: Case,
+    loaded: LoadedModel,
+    layout: Layout,
+    batches: Sequence[TokenBatch],
+    groups: Sequence[GroupScore],
+) -> CaseResult:
+    size, used = run.plan.sizes[case.size], run.formats[case.pair.name]
+    scores = _case_scores(run, size, used, loaded, layout, batches, groups)
+    manifest = build_manifest(
+        case,
+        size,
+        used.resolved,
+        scores,
+        search(groups, used.resolved.effective_bits, case.autoquant),
+        run.checkpoint.fingerprint,
+        describe_environment(run.device),
+    )
+    return CaseResult(case, manifest, scores)
+
+
+def _case_scores(
+    run: _Run,
+    size: SizePlan,
+    used: _Format,
+    loaded: LoadedModel,
+    layout: Layout,
+    batches: Sequence[TokenBatch],
+    groups: Sequence[GroupScore],
+) -> CaseScores:
+    dtype = str(loaded.dtype).removeprefix("torch.")
+    return CaseScores(
+        groups=tuple(groups),
+        head=layout.head,
+        calibrated_tokens=sum(batches[index].tokens for index in size.calibrated),
+        scored_samples=size.scored_samples,
+        scored_tokens=sum(batches[index].tokens for index in size.scored),
+        loss_tokens=sum(batches[index].loss_tokens for index in size.scored),
+        engine={
+            "name": run.engine,
+            "device": run.device.type,
+            "dtype": dtype,
+            "difference_dtype": "float32" if run.engine == "replay" else dtype,
+            "kernels": dataclasses.asdict(used.kernels),
+        },
+    )

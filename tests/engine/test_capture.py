@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from tests.small_models import build_gpt2, build_mixtral
+
+from auto_quantize_model import run_cases
+from auto_quantize_model.engine.batches import tokenize
+from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
+from auto_quantize_model.engine.products import product
+from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.families import load_model
+from auto_quantize_model.families.checkpoint import Checkpoint
+from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.precision.capability import check_format
+from auto_quantize_model.precision.formats import resolve_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import Suite
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import RunPlan
+
+CPU = torch.device("cpu")
+
+
+def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, RunPlan]:
+    (plan,) = plan_runs(suite.select(expression))
+    case = plan.cases[0]
+    return load_model(case.model, Checkpoint(case.checkpoint), CPU), plan
+
+
+def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite("dataset.size_to_max_samples.small=13"), "wfp8_afp8 and small")
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    rows = describe_rows(plan, batches, plan.scored)
+    tokens = [len(ids) for ids in loaded.tokenizer(list(plan.captions))["input_ids"]]
+    assert len(rows.batch) == sum(tokens) - len(tokens)
+    assert [int((rows.sample == sample).sum()) for sample in range(13)] == [count - 1 for count in tokens]
+    for group in captured.groups.values():
+        assert sum(len(each) for each in group.inputs) == len(rows.batch)
+        for gradients in group.gradients.values():
+            assert [len(each) for each in gradients] == [len(each) for each in group.inputs]
+
+
+def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite("autoquant.score_size=16"), "wfp8_afp8 and medium")
+    heads: list[int] = []
+    loaded.model.lm_head.register_forward_hook(lambda *_: heads.append(1))
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    assert len(heads) == 2, "no logits where there is nothing to score"
+    for group in captured.groups.values():
+        assert len(group.inputs) == 2
+        assert bool((group.maxima > 0).all())
+        assert len(group.maxima) == 16
+
+
+def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    before = loaded.model(**batches[0].inputs).logits
+    capture(loaded, find_groups(loaded), batches, plan.scored)
+    assert torch.equal(loaded.model(**batches[0].inputs).logits, before)
+    for module in loaded.model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+
+
+def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    quantizers, _ = check_format(resolve_format(plan.cases[0].pair.format), CPU)
+    left: list[tuple[str, int, int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        left.append((stage, done, total, len(captured.groups)))
+
+    rows = describe_rows(plan, batches, plan.scored)
+    replay(captured, loaded, plan, rows, {"wfp8_afp8": quantizers}, progress)
+    assert left == [("replay", done, 8, 8 - done) for done in range(1, 9)]
+
+
+def test_a_pass_reports_its_stages(llama_suite: Callable[..., Suite]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    list(run_cases(llama_suite().select("small"), device="cpu", progress=lambda *event: seen.append(event)))
+    assert seen[:2] == [("load", 0, 1), ("load", 1, 1)]
+    assert seen[2:4] == [("capture", 1, 2), ("capture", 2, 2)]
+    assert seen[-1] == ("replay", 8, 8)
+
+
+def test_a_model_that_sees_the_future_is_refused(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    mix = loaded.model.model.layers[0].register_forward_hook(
+        lambda _m, _i, output: output + output.mean(1, keepdim=True)
+    )
+    with pytest.raises(RuntimeError, match="receive gradient, so the model is not causal, which replay does not cover"):
+        capture(loaded, find_groups(loaded), batches, plan.scored)
+    mix.remove()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (build_gpt2, "(Conv1D) is quantized by ModelOpt but is no linear layer"),
+        (build_mixtral, "is quantized by ModelOpt but is no linear layer"),
+    ],
+)
+def test_a_model_that_replay_does_not_cover_fails_each_of_its_cases(
+    tmp_path: Path, llama_suite: Callable[..., Suite], build: Callable[[Path], None], message: str
+) -> None:
+    build(tmp_path)
+    results = list(run_cases(llama_suite().select("small"), device="cpu", model_paths={"llama": tmp_path}))
+    assert len(results) == 9
+    for result in results:
+        assert result.manifest is None
+        assert result.error is not None
+        assert message in result.error
+        assert result.error.endswith("which replay does not cover; use the engine 'modelopt'")
+
+
+def test_groups_are_named_after_their_first_member(llama_suite: Callable[..., Suite]) -> None:
+    loaded, _ = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
+    layout = find_groups(loaded)
+    check_covered_by_replay(loaded, layout)
+    prefix = "model.layers.0"
+    assert [group.members for group in layout.groups[:4]] == [
+        (f"{prefix}.self_attn.q_proj", f"{prefix}.self_attn.k_proj", f"{prefix}.self_attn.v_proj"),
+        (f"{prefix}.self_attn.o_proj",),
+        (f"{prefix}.mlp.gate_proj", f"{prefix}.mlp.up_proj"),
+        (f"{prefix}.mlp.down_proj",),
+    ]
+    assert layout.head.name == "lm_head"
+
+
+def test_products_are_those_of_torch() -> None:
+    torch.manual_seed(0)
+    rows, weight = torch.randn(37, 96), torch.randn(50, 96)
+    exact = rows.double() @ weight.double().T
+    assert torch.allclose(product(rows, weight).double(), exact, atol=1e-4)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.modelopt_direct import scored_groups, search_state
+from tests.places import SUITE
+
+from auto_quantize_model import load_suite, run_cases
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from auto_quantize_model import Suite
+
+TINY_ONLY = "suite.models=[qwen3_vl_tiny]"
+
+
+def test_the_kl_method_runs_on_modelopt_and_equals_it() -> None:
+    suite = load_suite(SUITE, overrides=[TINY_ONLY, "autoquant.method=kl_div", "dataset.size_to_max_samples.small=8"])
+    (case,) = suite.select("wfp8_afp8 and small")
+    (result,) = run_cases([case], engine="replay", device="cpu")
+    assert result.manifest is not None
+    assert result.manifest["engine"]["name"] == "modelopt"
+    assert result.manifest["scheme"]["auto_quantize_method"] == "kl_div"
+    entries = result.manifest["layer_sensitivity"]
+    theirs = scored_groups(search_state(case))
+    assert len(theirs) == 32
+    for name, stats in theirs.items():
+        assert entries[name]["scores"][0] == pytest.approx(stats["scores"][0], rel=1e-6)
+        assert entries[name]["predicted_kl"] is None
+        assert entries[name]["ci95"] is None
+
+
+def test_the_modelopt_engine_gives_replays_scores(llama_suite: Callable[..., Suite]) -> None:
+    cases = llama_suite("dataset.size_to_max_samples.small=13").select("small and (wint8_aint8 or wmxfp4_afp8)")
+    replayed = list(run_cases(cases, engine="replay", device="cpu"))
+    looped = list(run_cases(cases, engine="modelopt", device="cpu"))
+    for mine, theirs in zip(replayed, looped, strict=True):
+        assert mine.scores is not None
+        assert theirs.scores is not None
+        assert mine.manifest is not None
+        assert theirs.manifest is not None
+        assert [s.score for s in mine.scores.groups] == pytest.approx([s.score for s in theirs.scores.groups], rel=1e-4)
+        assert theirs.manifest["engine"]["name"] == "modelopt"
+        for key in ("layers", "calibration", "quantization", "scheme"):
+            assert mine.manifest[key] == theirs.manifest[key]
+
+
+def test_a_format_that_replay_does_not_cover_runs_on_modelopt(llama_suite: Callable[..., Suite]) -> None:
+    changes = "quant_pair.format={name: SMOOTH, preset: INT8_SMOOTHQUANT_CFG}"
+    (case,) = llama_suite(changes, "suite.sizes=[small]").select("wint8_aint8")
+    (refused,) = run_cases([case], engine="replay", device="cpu")
+    assert refused.manifest is None
+    assert refused.error == (
+        "format 'SMOOTH' is calibrated by 'smoothquant', which replay does not cover; use the engine 'modelopt'"
+    )
+    (result,) = run_cases([case], engine="modelopt", device="cpu")
+    assert result.error is None
+    assert result.manifest is not None
+
+
+def test_what_modelopt_leaves_behind_is_undone(llama_suite: Callable[..., Suite]) -> None:
+    from modelopt.torch.quantization import model_calib
+
+    before = model_calib._ENABLE_FOLDING_PQS_TO_WEIGHTS
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        list(run_cases(llama_suite().select("wfp8_afp16 and small"), engine="modelopt", device="cpu"))
+    assert before == model_calib._ENABLE_FOLDING_PQS_TO_WEIGHTS

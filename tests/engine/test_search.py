@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auto_quantize_model.cases.settings import AutoQuantSettings
+from auto_quantize_model.engine.groups import Group
+from auto_quantize_model.engine.scores import GroupScore, Status
+from auto_quantize_model.engine.search import search
+
+
+def scored(score: float, weights: int, name: str, status: Status = "scored") -> GroupScore:
+    group = Group((name,), ("QuantLinear",), weights)
+    return GroupScore(group, score, None, np.array([score]), None, status)
+
+
+def settings_with(bits: float | None, method: str = "gradient") -> AutoQuantSettings:
+    return AutoQuantSettings.model_validate({"name": "default", "effective_bits": bits, "method": method})
+
+
+GROUPS = st.lists(st.tuples(st.floats(1e-6, 1e3), st.integers(1, 50).map(lambda n: n * 64)), min_size=1, max_size=7)
+
+
+@given(GROUPS, st.sampled_from([4.0, 4.5, 8.0]))
+def test_by_default_every_group_is_quantized(groups: list[tuple[float, int]], bits: float) -> None:
+    scores = [scored(score, weights, f"g{i}") for i, (score, weights) in enumerate(groups)]
+    found = search(scores, bits, settings_with(None))
+    assert all(found.quantized)
+    assert (found.status, found.budget_bits, found.effective_bits) == ("optimal", bits, bits)
+    assert found.score == pytest.approx(sum(score for score, _ in groups))
+
+
+@settings(max_examples=25, deadline=None)
+@given(GROUPS, st.floats(4.1, 16.0))
+def test_a_budget_is_kept_and_no_selection_is_better(groups: list[tuple[float, int]], budget: float) -> None:
+    bits = 4.0
+    scores = [scored(score, weights, f"g{i}") for i, (score, weights) in enumerate(groups)]
+    found = search(scores, bits, settings_with(budget))
+    assert found.status == "optimal"
+    assert found.effective_bits <= budget * (1 + 1e-9)
+    full = sum(weights for _, weights in groups)
+    best = math.inf
+    for chosen in itertools.product((True, False), repeat=len(groups)):
+        cost = sum(w * (bits if q else 16.0) for (_, w), q in zip(groups, chosen, strict=True)) / full
+        if cost <= budget:
+            best = min(best, sum(s for (s, _), q in zip(groups, chosen, strict=True) if q))
+    assert found.score == pytest.approx(best, rel=1e-6, abs=1e-9)
+
+
+def test_a_budget_below_the_format_is_infeasible_not_a_crash() -> None:
+    found = search([scored(1.0, 64, "a"), scored(2.0, 64, "b")], 8.0, settings_with(6.0))
+    assert (found.status, found.effective_bits, found.quantized) == ("infeasible", 8.0, (True, True))
+
+
+def test_scores_that_are_no_numbers_are_not_searched() -> None:
+    scores = [scored(float("nan"), 64, "a", "non_finite"), scored(2.0, 64, "b")]
+    found = search(scores, 4.0, settings_with(8.0))
+    assert (found.status, found.score) == ("not_finite", None)
+
+
+def test_the_kl_method_uses_modelopts_threshold_search() -> None:
+    scores = [scored(value, 64, f"g{i}") for i, value in enumerate((1.0, 5.0, 2.0, 9.0))]
+    found = search(scores, 8.0, settings_with(12.0, "kl_div"))
+    assert found.status == "optimal"
+    assert found.quantized == (True, False, True, False)

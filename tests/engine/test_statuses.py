@@ -1,0 +1,104 @@
+"""What a number that is no plain score is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tests.small_models import build_llama
+
+from auto_quantize_model import run_cases
+from auto_quantize_model.engine.batches import tokenize
+from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.groups import find_groups
+from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.families import load_model
+from auto_quantize_model.families.checkpoint import Checkpoint
+from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.precision.capability import check_format
+from auto_quantize_model.precision.formats import resolve_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import Suite
+    from auto_quantize_model.engine.scores import GroupScore
+
+CPU = torch.device("cpu")
+
+
+def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]:
+    """Replay one case from a capture whose gradients are scaled."""
+    (case,) = suite.select("wint8_aint8 and small")
+    (plan,) = plan_runs([case])
+    loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
+    batches = tokenize(plan, loaded.tokenizer, CPU)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    for group in captured.groups.values():
+        for gradients in group.gradients.values():
+            gradients[:] = [each * factor for each in gradients]
+    quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
+    rows = describe_rows(plan, batches, plan.scored)
+    return replay(captured, loaded, plan, rows, {case.pair.name: quantizers})[case.pair.name, case.size]
+
+
+def test_a_product_over_the_clamp_is_saturated(llama_suite: Callable[..., Suite]) -> None:
+    plain = scores_with_gradients_times(llama_suite(), 1.0)
+    assert {score.status for score in plain} == {"scored"}
+    huge = scores_with_gradients_times(llama_suite(), 1e25)
+    assert {score.status for score in huge} == {"saturated"}
+    # Nearly every product is clamped to 1e10, so a sum of squares is nearly 1e20 times their number.
+    for score in huge:
+        assert np.isfinite(score.score)
+        assert score.score / 1e20 == pytest.approx(round(score.score / 1e20), rel=0.05)
+
+
+def test_a_gradient_that_is_no_number_is_non_finite(llama_suite: Callable[..., Suite]) -> None:
+    broken = scores_with_gradients_times(llama_suite(), float("nan"))
+    assert {score.status for score in broken} == {"non_finite"}
+
+
+def test_a_gradient_of_zero_is_not_exercised(llama_suite: Callable[..., Suite]) -> None:
+    idle = scores_with_gradients_times(llama_suite(), 0.0)
+    assert {score.status for score in idle} == {"not_exercised"}
+
+
+def test_an_unused_layer_is_never_called_harmless(tmp_path: Path, llama_suite: Callable[..., Suite]) -> None:
+    """With an output projection of zeros, nothing that attention computes reaches the loss."""
+    from transformers import LlamaForCausalLM
+
+    build_llama(tmp_path)
+    model = LlamaForCausalLM.from_pretrained(tmp_path)
+    with torch.no_grad():
+        model.model.layers[1].self_attn.o_proj.weight.zero_()
+    model.save_pretrained(tmp_path)
+    (result,) = run_cases(llama_suite().select("wfp8_afp8 and small"), device="cpu", model_paths={"llama": tmp_path})
+    assert result.manifest is not None
+    entries = result.manifest["layer_sensitivity"]
+    name = "model.layers.1.self_attn.q_proj.quant_recipe"
+    assert entries[name]["status"] == "not_exercised"
+    assert (entries[name]["importance"], entries[name]["rank"], entries[name]["predicted_kl"]) == (None, None, None)
+    assert name not in [row["name"] for row in result.manifest["sensitivity_ranking"]]
+    ranks = sorted(entry["rank"] for entry in entries.values() if entry["rank"] is not None)
+    assert ranks == list(range(1, len(entries) - 1))
+
+
+def test_a_case_with_numbers_that_are_none_has_a_valid_manifest(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
+) -> None:
+    from auto_quantize_model.engine import batches
+    from auto_quantize_model.manifest.document import check_manifest, dumps
+
+    def infinite_loss(logits: torch.Tensor, batch: batches.TokenBatch) -> torch.Tensor:
+        return batches.causal_loss(logits, batch) * float("inf")
+
+    monkeypatch.setattr("auto_quantize_model.engine.capture.causal_loss", infinite_loss)
+    (result,) = run_cases(llama_suite().select("wfp8_afp8 and small"), device="cpu")
+    assert result.manifest is not None
+    check_manifest(result.manifest)
+    assert "NaN" not in dumps(result.manifest)
+    assert result.manifest["autoquant_state"]["status"] == "not_finite"
+    assert result.manifest["sensitivity_ranking"] == []
