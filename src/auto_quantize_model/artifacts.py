@@ -1,0 +1,85 @@
+"""A case's artifacts: which files they are, where they lie, and writing them all or none."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.document import check_manifest, dumps
+from auto_quantize_model.reports import json_report, markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from auto_quantize_model.cases.suite import Case
+
+_RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
+
+
+def manifest_name(manifest: Mapping[str, Any]) -> str:
+    """The file name of a manifest."""
+    return f"{manifest['scheme']['name']}_quant_manifest.json"
+
+
+def render_reports(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Every report of a manifest, by file name."""
+    return {name: render(manifest) for name, render in _RENDERERS.items()}
+
+
+def write_case(case: Case, manifest: Mapping[str, Any], root: Path) -> Path:
+    """Write a case's manifest and reports where they lie under a models tree; returns their folder."""
+    check_manifest(manifest)
+    folder = root / case.run_folder
+    write_files(folder, {manifest_name(manifest): dumps(manifest), **render_reports(manifest)})
+    return folder
+
+
+def write_composed_config(cases: Sequence[Case], root: Path) -> None:
+    """Write the configuration that the cases ran with, every default and override in place."""
+    composed = {
+        case.id: {
+            "model": case.model.model_dump(mode="json"),
+            "quant_pair": case.pair.model_dump(mode="json"),
+            "size": case.size,
+            "dataset": case.dataset.model_dump(mode="json"),
+            "autoquant": case.autoquant.model_dump(mode="json"),
+        }
+        for case in cases
+    }
+    write_files(root, {"config.yaml": yaml.dump(composed, Dumper=_PlainDumper, sort_keys=False, width=120)})
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Repeats what is equal instead of pointing at it: the file is read by people."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  PyYAML's signature
+        return True
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files into a folder, each complete or not at all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

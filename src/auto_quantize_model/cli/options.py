@@ -1,0 +1,56 @@
+"""Options that several subcommands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.cases.suite import load_suite
+from auto_quantize_model.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from auto_quantize_model.cases.suite import Suite
+
+DEFAULT_SUITE = Path("sensitivity_cases/suite.yaml")
+
+
+def add_suite_options(parser: argparse.ArgumentParser) -> None:
+    """Add what it takes to load a suite."""
+    parser.add_argument(
+        "--suite", type=Path, default=DEFAULT_SUITE, metavar="FILE", help="Suite (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--models-root", type=Path, metavar="DIR", help="Models tree (default: models/ beside the suite)"
+    )
+    parser.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="Set a configuration value for every case, for example autoquant.batch_size=4; repeatable",
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: autoquant.device)")
+
+
+def suite_of(arguments: argparse.Namespace) -> Suite:
+    """Load the suite that the options name."""
+    if arguments.suite == DEFAULT_SUITE and not DEFAULT_SUITE.is_file():
+        raise InputError(f"{DEFAULT_SUITE}: no such file here; run from the repository's root or give --suite FILE")
+    return load_suite(arguments.suite, models_root=arguments.models_root, overrides=arguments.override)
+
+
+def parse_model_paths(texts: Iterable[str], models: Iterable[str]) -> dict[str, Path]:
+    """Parse repeated NAME=DIR options."""
+    known = set(models)
+    paths = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or not name or not folder:
+            raise InputError(f"--model-path '{text}': write it as NAME=DIR")
+        if name not in known:
+            raise InputError(f"--model-path '{text}': model '{name}' is not in the suite; {nearest(name, known)}")
+        paths[name] = Path(folder)
+    return paths

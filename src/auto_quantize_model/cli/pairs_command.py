@@ -1,0 +1,75 @@
+"""`pairs`: what each pair means in the installed ModelOpt, and whether it can run here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.cli.options import add_suite_options, suite_of
+from auto_quantize_model.errors import CaseError
+
+if TYPE_CHECKING:
+    import argparse
+
+    import torch
+
+    from auto_quantize_model.cases.settings import PairSettings
+
+_PLAIN_WIDTH = 150
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "pairs",
+        help="Show what each pair means and what can run here",
+        description="Show what each pair means in the installed ModelOpt, and whether it can run here.",
+    )
+    add_suite_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one row a pair; 0 if every pair can run here, else 1."""
+    suite = suite_of(arguments)
+    pairs = {case.pair.name: case.pair for case in suite.cases}
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from auto_quantize_model.precision.capability import find_device
+
+    device = find_device(arguments.device or suite.cases[0].autoquant.device)
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    table = Table(title=f"Pairs on {device}", title_justify="left")
+    for title in ("Pair", "Format", "Preset", "Bits", "Config SHA-256", "Weight kernel", "Input kernel"):
+        table.add_column(title, no_wrap=True)
+    refused = {}
+    for pair in pairs.values():
+        cells, reason = _describe(pair, device)
+        table.add_row(*cells)
+        if reason:
+            refused[pair.name] = reason
+    console.print(table)
+    for name, reason in refused.items():
+        console.print(f"{name} cannot run here: {reason}", style="red", markup=False, soft_wrap=True)
+    return 1 if refused else 0
+
+
+def _describe(pair: PairSettings, device: torch.device) -> tuple[tuple[str, ...], str | None]:
+    from auto_quantize_model.precision.capability import check_format
+    from auto_quantize_model.precision.formats import resolve_format
+
+    preset = pair.format.preset + (" with changes" if pair.format.changes else "")
+    head = (pair.name, pair.format.name, preset)
+    try:
+        resolved = resolve_format(pair.format)
+    except CaseError as error:
+        return (*head, "-", "-", "-", "-"), str(error)
+    meaning = (*head, f"{resolved.effective_bits:g}", resolved.sha256[:12])
+    try:
+        _, kernels = check_format(resolved, device)
+    except CaseError as error:
+        return (*meaning, "-", "-"), str(error)
+    return (*meaning, kernels.weight, kernels.input), None

@@ -1,0 +1,148 @@
+"""`run`: run cases, show progress, print a table, write the artifacts."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.run import CaseResult
+
+_PLAIN_WIDTH = 150
+"""Columns of a table that no terminal bounds."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
+    add_suite_options(parser)
+    parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
+    parser.add_argument(
+        "--engine", choices=("replay", "modelopt"), default="replay", help="Engine (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="Folder for the artifacts (default: tmp/sensitivity/<time>)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the selected cases; 0 if every one has a manifest, else 1."""
+    suite = suite_of(arguments)
+    cases = suite.select(arguments.expression)
+    paths = parse_model_paths(arguments.model_path, {case.model.name for case in suite.cases})
+
+    from rich.console import Console
+
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    output = arguments.output or _default_output()
+    results = _run(cases, arguments, paths, output, Console(stderr=True))
+    console.print(_table(results))
+    failed = [result for result in results if result.error]
+    for result in failed:
+        console.print(f"{result.case.id}: {result.error}", style="red", markup=False, soft_wrap=True)
+    done = len(results) - len(failed)
+    console.print(f"{done} of {len(results)} cases done; artifacts: {output}", markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+def _run(
+    cases: Sequence[Case], arguments: argparse.Namespace, paths: dict[str, Path], output: Path, console: Console
+) -> list[CaseResult]:
+    with console.status("importing torch and ModelOpt"):
+        from auto_quantize_model.artifacts import write_case, write_composed_config
+        from auto_quantize_model.run import run_cases
+    results: list[CaseResult] = []
+    try:
+        with _progress(console) as progress:
+            for result in run_cases(
+                cases, engine=arguments.engine, device=arguments.device, model_paths=paths, progress=progress
+            ):
+                if result.manifest is not None:
+                    write_case(result.case, result.manifest, output)
+                results.append(result)
+    except KeyboardInterrupt:
+        console.print(f"{len(results)} of {len(cases)} cases were done: {output}", markup=False, soft_wrap=True)
+        raise
+    write_composed_config(cases, output)
+    return results
+
+
+def _default_output() -> Path:
+    now = dt.datetime.now(tz=dt.UTC)
+    return Path("tmp", "sensitivity", now.strftime("%Y%m%dT%H%M%SZ"))
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield progress
+
+
+def _table(results: Sequence[CaseResult]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="Quantization sensitivity", title_justify="left")
+    table.add_column("Case", no_wrap=True)
+    for title in ("Total score", "Predicted KL", "Bits"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Most sensitive group", overflow="ellipsis", no_wrap=True)
+    for title in ("Its score", "95 % interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Search", no_wrap=True)
+    for result in results:
+        table.add_row(*_row(result))
+    return table
+
+
+def _row(result: CaseResult) -> tuple[str, ...]:
+    from auto_quantize_model.reports.markdown import total_predicted_kl
+    from auto_quantize_model.reports.rows import rows
+
+    if result.manifest is None:
+        return (result.case.id, *["-"] * 6, "failed")
+    state = result.manifest["autoquant_state"]
+    first = rows(result.manifest)[0]
+    interval = first["ci95"]
+    return (
+        result.case.id,
+        _number(state["score"]),
+        _number(total_predicted_kl(result.manifest)),
+        f"{state['constraints']['effective_bits']:.2f}",
+        first["layer"].removeprefix("model.").removeprefix("language_model."),
+        _number(first["sensitivity"]),
+        "-" if interval is None else f"{interval[0]:.2e} to {interval[1]:.2e}",
+        state["status"],
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3e}"

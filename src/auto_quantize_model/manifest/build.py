@@ -1,0 +1,175 @@
+"""From an engine's scores to the manifest."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from auto_quantize_model.manifest.document import RECIPE_SUFFIX, SCHEMA_VERSION
+from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
+from auto_quantize_model.statistics import ranks, uncertainties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.engine.scores import CaseScores, GroupScore
+    from auto_quantize_model.engine.search import Selection
+    from auto_quantize_model.plan import SizePlan
+    from auto_quantize_model.precision.formats import ResolvedFormat
+    from auto_quantize_model.statistics import Uncertainty
+
+_STATE_KEYS = ("candidate_stats", "best", "constraints")
+_MEASURED = ("scored", "saturated")
+
+
+def build_manifest(
+    case: Case,
+    size: SizePlan,
+    resolved: ResolvedFormat,
+    scores: CaseScores,
+    selection: Selection,
+    checkpoint_sha256: str,
+    environment: Mapping[str, str],
+) -> dict[str, Any]:
+    """Assemble a case's manifest: plain JSON values, in a fixed order."""
+    entries = _layer_sensitivity(scores, resolved)
+    layers = _layers(scores, selection)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "case": {"id": case.id, "model": case.model.name, "pair": case.pair.name, "size": case.size},
+        "scheme": _scheme(case, selection),
+        "model": {
+            "id": case.model.hub_id or case.model.name,
+            "family": case.model.family,
+            "checkpoint_sha256": checkpoint_sha256,
+        },
+        "engine": dict(scores.engine),
+        "environment": dict(environment),
+        "dataset": _dataset(case),
+        "calibration": _calibration(case, size, scores),
+        "quantization": {
+            "format": resolved.name,
+            "effective_bits": resolved.effective_bits,
+            "config": resolved.resolved,
+            "config_sha256": resolved.sha256,
+        },
+        "num_quantized_layers": sum(layer["quantized"] for layer in layers.values()),
+        "layers": layers,
+        "autoquant_state": {
+            "keys": list(_STATE_KEYS),
+            "constraints": {"effective_bits": selection.effective_bits},
+            "score": _finite(selection.score),
+            "is_satisfied": selection.status == "optimal",
+            "status": selection.status,
+        },
+        "layer_sensitivity": entries,
+        "sensitivity_ranking": _ranking(entries),
+    }
+
+
+def _scheme(case: Case, selection: Selection) -> dict[str, Any]:
+    return {
+        "name": case.pair.scheme_name,
+        "auto_quantize_bits": selection.budget_bits,
+        "auto_quantize_method": case.autoquant.method,
+        "auto_quantize_score_size": case.autoquant.score_size,
+        "coverage_mode": "lm_only",
+        "coverage_fraction": 1.0,
+        "quant_formats": [case.pair.format.name],
+    }
+
+
+def _dataset(case: Case) -> dict[str, Any]:
+    dataset = case.dataset
+    return {
+        "name": dataset.name,
+        "captions": case.captions_file.name,
+        "max_calib_samples": dataset.max_calib_samples,
+        "seq_len": dataset.seq_len,
+        "padding_side": dataset.padding_side,
+    }
+
+
+def _calibration(case: Case, size: SizePlan, scores: CaseScores) -> dict[str, Any]:
+    return {
+        "calibrated_samples": size.samples,
+        "calibrated_tokens": scores.calibrated_tokens,
+        "scored_samples": size.scored_samples,
+        "scored_tokens": scores.scored_tokens,
+        "loss_tokens": scores.loss_tokens,
+        "batch_size": case.autoquant.batch_size,
+        "captions_sha256": size.captions_sha256,
+    }
+
+
+def _layers(scores: CaseScores, selection: Selection) -> dict[str, Any]:
+    chosen = [*zip((score.group for score in scores.groups), selection.quantized, strict=True), (scores.head, False)]
+    return {
+        name: {"quantized": quantized, "module_type": module_type}
+        for group, quantized in chosen
+        for name, module_type in zip(group.members, group.module_types, strict=True)
+    }
+
+
+def _layer_sensitivity(scores: CaseScores, resolved: ResolvedFormat) -> dict[str, Any]:
+    measured = [score for score in scores.groups if score.status in _MEASURED]
+    rank = ranks(np.array([score.score for score in measured], dtype=np.float64))
+    rank_of = {score.group.name: int(each) for score, each in zip(measured, rank, strict=True)}
+    doubt = dict(zip(rank_of, _uncertainties(measured) or (), strict=False))
+    entries = {score.group.name + RECIPE_SUFFIX: _entry(score, resolved, rank_of, doubt) for score in scores.groups}
+    entries[scores.head.name + RECIPE_SUFFIX] = _disabled_entry(scores)
+    return entries
+
+
+def _uncertainties(measured: Sequence[GroupScore]) -> list[Uncertainty] | None:
+    samples = [score.sample_scores for score in measured if score.sample_scores is not None]
+    return uncertainties(samples) if len(samples) == len(measured) else None
+
+
+def _entry(
+    score: GroupScore, resolved: ResolvedFormat, rank_of: Mapping[str, int], doubt: Mapping[str, Uncertainty]
+) -> dict[str, Any]:
+    name, weights = score.group.name, score.group.weights
+    sure = doubt.get(name)
+    return {
+        "formats": [resolved.label, UNQUANTIZED_LABEL],
+        "scores": [_finite(score.score), 0.0],
+        "costs": [weights * resolved.effective_bits / UNQUANTIZED_BITS, float(weights)],
+        "importance": score.score if name in rank_of else None,
+        "rank": rank_of.get(name),
+        "modules": list(score.group.members),
+        "status": score.status,
+        "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
+        "stderr": sure.stderr if sure else None,
+        "ci95": list(sure.ci95) if sure else None,
+        "rank_ci95": list(sure.rank_ci95) if sure else None,
+    }
+
+
+def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
+    return {
+        "formats": [UNQUANTIZED_LABEL],
+        "scores": [0.0],
+        "costs": [float(scores.head.weights)],
+        "importance": None,
+        "rank": None,
+        "modules": list(scores.head.members),
+        "status": "disabled",
+        "predicted_kl": None,
+        "stderr": None,
+        "ci95": None,
+        "rank_ci95": None,
+    }
+
+
+def _ranking(entries: Mapping[str, Any]) -> list[dict[str, Any]]:
+    ranked = sorted((entry["rank"], name) for name, entry in entries.items() if entry["rank"] is not None)
+    return [{"name": name, "importance": entries[name]["importance"]} for _, name in ranked]
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN; the status says why there is no number."""
+    return value if value is not None and math.isfinite(value) else None

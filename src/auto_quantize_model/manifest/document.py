@@ -1,0 +1,84 @@
+"""Reading, checking and writing manifests as files."""
+
+from __future__ import annotations
+
+import functools
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from jsonschema.protocols import Validator
+
+
+SCHEMA_VERSION = 1
+RECIPE_SUFFIX = ".quant_recipe"
+"""What ModelOpt appends to a group's name."""
+
+
+class InvalidManifestError(ValueError):
+    """A manifest does not keep the contract; it must not be written."""
+
+
+def dumps(value: Mapping[str, Any]) -> str:
+    """Write JSON the one way in which artifacts are written, so that equal values are equal bytes."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """The committed JSON Schema of manifests."""
+    return _schema("schema.json")
+
+
+def check_manifest(manifest: Mapping[str, Any]) -> None:
+    """Validate a manifest against the JSON Schema."""
+    _check(manifest, "schema.json")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest of any age; older ones must have what the reports need of them."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give the path of a *_quant_manifest.json") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    newer = isinstance(value, dict) and "schema_version" in value
+    if newer and value["schema_version"] != SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version is {value['schema_version']!r}; "
+            f"the newest that this version reads is {SCHEMA_VERSION}"
+        )
+    try:
+        _check(value, "schema.json" if newer else "schema_older.json")
+    except InvalidManifestError as error:
+        raise InputError(f"{path}: not a manifest: {error}") from None
+    result: dict[str, Any] = value
+    return result
+
+
+def _check(manifest: Any, name: str) -> None:
+    error = next(iter(_validator(name).iter_errors(manifest)), None)
+    if error is not None:
+        place = ".".join(str(part) for part in error.absolute_path) or "the whole"
+        raise InvalidManifestError(f"{place}: {error.message.splitlines()[0][:300]}")
+
+
+@functools.cache
+def _validator(name: str) -> Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(_schema(name))
+
+
+def _schema(name: str) -> dict[str, Any]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    value: dict[str, Any] = json.loads(text)
+    return value

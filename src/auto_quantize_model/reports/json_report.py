@@ -1,0 +1,24 @@
+"""`per-layer-sensitivity.json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.manifest.document import dumps
+from auto_quantize_model.reports.rows import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "per-layer-sensitivity.json"
+
+
+def render(manifest: Mapping[str, Any]) -> str:
+    """The report as text; a key that the manifest lacks is lacking here too."""
+    report: dict[str, Any] = {key: manifest[key] for key in ("scheme", "model", "autoquant_state")}
+    report["layer_sensitivity"] = rows(manifest)
+    report.update({key: manifest[key] for key in ("dataset", "quantization") if key in manifest})
+    run_config = {key: manifest[key] for key in ("case", "engine", "calibration") if key in manifest}
+    if run_config:
+        report["run_config"] = run_config
+    return dumps(report)

@@ -1,0 +1,108 @@
+"""`per-layer-sensitivity.md`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.reports.rows import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+NAME = "per-layer-sensitivity.md"
+
+_NOTHING = "n/a"
+
+
+def _scientific(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.3e}"
+
+
+def _plain(value: object) -> str:
+    return _NOTHING if value is None else str(value)
+
+
+def _interval(value: list[float] | None) -> str:
+    return _NOTHING if value is None else f"{value[0]:.3e} to {value[1]:.3e}"
+
+
+def _rank_interval(value: list[int] | None) -> str:
+    return _NOTHING if value is None else f"{value[0]} to {value[1]}"
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
+    "layer": ("Layer", str, "the first linear layer of a group that shares one precision"),
+    "num_bits": ("Num Bits", _plain, "what a weight of the group costs in this format"),
+    "sensitivity": ("Sensitivity", _scientific, "ModelOpt's AutoQuantize score: higher hurts more"),
+    "size_cost": ("Size Cost", _scientific, "the weights' size in this format, in units of 16 bits"),
+    "predicted_kl": (
+        "Predicted KL",
+        _scientific,
+        "the KL divergence, in nats per token, that quantizing only this group is expected to cost",
+    ),
+    "stderr": ("Std Error", _scientific, "the standard error of the sensitivity over captions"),
+    "ci95": ("95 % Interval", _interval, "where the sensitivity lies, by bootstrap over captions"),
+    "rank": ("Rank", _plain, "1 is the least sensitive group"),
+    "rank_ci95": ("Rank 95 % Interval", _rank_interval, "where the rank lies, by the same bootstrap"),
+    "status": (
+        "Status",
+        _plain,
+        "`scored`; or why there is no number: `disabled` is never quantized, `not_exercised` saw only zeros, "
+        "`non_finite` overflowed; `saturated` hit ModelOpt's clamp",
+    ),
+}
+
+
+def render(manifest: Mapping[str, Any]) -> str:
+    """The report as text."""
+    return "".join(f"{line}\n" for line in _lines(manifest))
+
+
+def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
+    found = rows(manifest)
+    columns = {key: column for key, column in _COLUMNS.items() if found and key in found[0]}
+    yield f"# AutoQuant layer sensitivity ({manifest['scheme']['name']})"
+    yield ""
+    yield from _facts(manifest)
+    yield ""
+    yield "## Per-layer sensitivity"
+    yield ""
+    for title, _, meaning in columns.values():
+        yield f"- **{title}**: {meaning}"
+    yield ""
+    yield "|" + "|".join(title for title, _, _ in columns.values()) + "|"
+    yield "|" + " :--- |" * len(columns)
+    for row in found:
+        yield "|" + "|".join(show(row[key]) for key, (_, show, _) in columns.items()) + "|"
+
+
+def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:
+    state = manifest["autoquant_state"]
+    yield f"- **Scheme:** `{manifest['scheme']['name']}`"
+    yield f"- **Model:** `{manifest['model']['id']}`"
+    if "case" in manifest:
+        yield f"- **Case:** `{manifest['case']['id']}`"
+    yield f"- **Effective bits (from search):** `{state['constraints']['effective_bits']:.4f}`"
+    score = state["score"]
+    yield f"- **Total AutoQuant score:** `{_NOTHING if score is None else f'{score:.6e}'}`"
+    yield f"- **Constraint satisfied:** `{state['is_satisfied']}`"
+    if "calibration" in manifest:
+        yield from _run_facts(manifest)
+
+
+def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
+    calibration, engine = manifest["calibration"], manifest["engine"]
+    yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token"
+    yield (
+        f"- **Calibrated on:** {calibration['calibrated_samples']} captions "
+        f"({calibration['calibrated_tokens']} tokens) of `{manifest['dataset']['name']}`"
+    )
+    yield f"- **Scored on:** {calibration['scored_samples']} captions ({calibration['loss_tokens']} predicted tokens)"
+    yield f"- **Engine:** `{engine['name']}` on `{engine['device']}` in `{engine['dtype']}`"
+
+
+def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:
+    """The sum of the groups' predicted KL; None where the engine gave none."""
+    found = [entry.get("predicted_kl") for entry in manifest["layer_sensitivity"].values()]
+    numbers = [value for value in found if value is not None]
+    return sum(numbers) if numbers else None

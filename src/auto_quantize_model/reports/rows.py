@@ -1,0 +1,43 @@
+"""The rows of a report: one a group, the most sensitive first, what was not measured last."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.manifest.document import RECIPE_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ADDED_KEYS = ("rank", "rank_ci95", "predicted_kl", "stderr", "ci95", "status", "modules")
+"""What newer manifests say of a group beyond the older tool's four columns."""
+
+_BITS = re.compile(r"\(effective-bits: (?P<bits>[\d.]+)\)$")
+
+
+def rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A report's rows; keys that a manifest's age does not have stay missing."""
+    newer = "schema_version" in manifest
+    found = [_row(name, entry, newer=newer) for name, entry in manifest["layer_sensitivity"].items()]
+    return sorted(found, key=_most_sensitive_first)
+
+
+def _row(name: str, entry: Mapping[str, Any], *, newer: bool) -> dict[str, Any]:
+    row = {
+        "layer": name.removesuffix(RECIPE_SUFFIX),
+        "num_bits": _num_bits(entry),
+        "sensitivity": entry.get("importance"),
+        "size_cost": entry["costs"][0],
+    }
+    return {**row, **{key: entry.get(key) for key in ADDED_KEYS}} if newer else row
+
+
+def _num_bits(entry: Mapping[str, Any]) -> float | None:
+    match = _BITS.search(entry["formats"][0])
+    return float(match["bits"]) if match else None
+
+
+def _most_sensitive_first(row: Mapping[str, Any]) -> tuple[bool, float]:
+    sensitivity = row["sensitivity"]
+    return sensitivity is None, -(sensitivity or 0.0)

@@ -1,0 +1,183 @@
+"""`run` as a user meets it: what it writes, what it says, how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from tests.places import ROOT, SUITE
+
+from auto_quantize_model.artifacts import manifest_name, render_reports
+from auto_quantize_model.cli import main
+from auto_quantize_model.manifest.document import check_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUITE_OPTION = ("--suite", str(SUITE))
+THREE = "tiny and small and (wfp8_afp16 or wint8_aint8 or wmxfp4_afp8)"
+
+
+def run(*arguments: str) -> int:
+    return main(["run", *SUITE_OPTION, "--device", "cpu", *arguments])
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_lays_out_its_output_like_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-k", THREE, "--output", str(tmp_path)) == 0
+    home = "qwen3_vl_tiny/layer-analysis"
+    folders = {
+        f"{home}/weight-fp8-act-fp16/qwen3_vl_tiny_autoquant_wfp8_afp16_lm_small": "wfp8_afp16_autoquant_lm",
+        f"{home}/weight-int8-act-int8/qwen3_vl_tiny_autoquant_wint8_aint8_lm_small": "int8_autoquant_lm_default",
+        f"{home}/weight-mxfp4-act-fp8/qwen3_vl_tiny_autoquant_wmxfp4_afp8_lm_small": "wmxfp4_afp8_autoquant_lm",
+    }
+    assert set(files_in(tmp_path)) == {"config.yaml"} | {
+        f"{folder}/{name}"
+        for folder, scheme in folders.items()
+        for name in (f"{scheme}_quant_manifest.json", "per-layer-sensitivity.json", "per-layer-sensitivity.md")
+    }
+    printed = capsys.readouterr().out
+    assert "qwen3_vl_tiny-wint8_aint8-small" in printed
+    assert f"3 of 3 cases done; artifacts: {tmp_path}" in printed
+
+
+def test_its_artifacts_keep_the_contract(tmp_path: Path) -> None:
+    assert run("-k", "tiny and small", "--output", str(tmp_path)) == 0
+    manifests = list(tmp_path.rglob("*_quant_manifest.json"))
+    assert len(manifests) == 9
+    for file in manifests:
+        text = file.read_text(encoding="utf-8")
+        manifest = json.loads(text)
+        check_manifest(manifest)
+        assert file.name == manifest_name(manifest)
+        assert str(ROOT) not in text
+        for name, report in render_reports(manifest).items():
+            assert (file.parent / name).read_text(encoding="utf-8") == report
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
+    assert config["qwen3_vl_tiny-wfp8_afp8-small"]["autoquant"]["batch_size"] == 8
+
+
+def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        command = [sys.executable, "-m", "auto_quantize_model", "run", *SUITE_OPTION, "--device", "cpu"]
+        subprocess.run([*command, "-k", "tiny", "--output", tmp_path / name], check=True, capture_output=True)  # noqa: S603
+    assert files_in(tmp_path / "first") == files_in(tmp_path / "second")
+    assert len(files_in(tmp_path / "first")) == 27 * 3 + 1
+
+
+def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = tmp_path / "sensitivity_cases" / "suite.yaml"
+    import shutil
+
+    shutil.copytree(SUITE.parent, suite.parent)
+    pair = suite.parent / "conf" / "quant_pair" / "wfp8_afp8.yaml"
+    pair.write_text("weight: fp8\nactivation: fp8\nformat: MXFP8_DEFAULT_CFG\n", encoding="utf-8")
+    output = tmp_path / "output"
+    status = main([
+        *("run", "--suite", str(suite), "--models-root", str(ROOT / "models"), "--device", "cpu"),
+        *("-k", "tiny and small and wfp8", "--output", str(output)),
+    ])  # fmt: skip
+    assert status == 1
+    printed = capsys.readouterr().out
+    assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
+    assert "1 of 2 cases done" in printed
+    assert len(list(output.rglob("*_quant_manifest.json"))) == 1
+
+
+def test_an_infeasible_budget_is_a_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("-k", "tiny and small and wfp8_afp16", "--override", "autoquant.effective_bits=6")
+    assert run(*arguments, "--output", str(tmp_path)) == 0
+    assert "infeasible" in capsys.readouterr().out
+    (file,) = tmp_path.rglob("*_quant_manifest.json")
+    state = json.loads(file.read_text(encoding="utf-8"))["autoquant_state"]
+    assert (state["is_satisfied"], state["status"], state["constraints"]) == (
+        False,
+        "infeasible",
+        {"effective_bits": 8.0},
+    )
+
+
+def test_a_wider_budget_leaves_the_most_sensitive_groups_alone(tmp_path: Path) -> None:
+    arguments = ("-k", "tiny and small and wfp4_afp16", "--override", "autoquant.effective_bits=8")
+    assert run(*arguments, "--output", str(tmp_path)) == 0
+    (file,) = tmp_path.rglob("*_quant_manifest.json")
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    kept = {name for name, layer in manifest["layers"].items() if not layer["quantized"]}
+    assert manifest["autoquant_state"]["constraints"]["effective_bits"] <= 8.0
+    assert manifest["num_quantized_layers"] == len(manifest["layers"]) - len(kept)
+    worst = manifest["sensitivity_ranking"][-1]["name"].removesuffix(".quant_recipe")
+    assert worst in kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("-k", "tinny"), "matches none of the"),
+        (("-k", "tiny and"), "expected a name"),
+        (("-k", "tiny", "--device", "cuda:77"), "device 'cuda:77' does not exist"),
+        (("-k", "tiny", "--device", "tpu"), "device 'tpu' is unknown"),
+        (("-k", "tiny", "--override", "autoquant.batchsize=1"), "did you mean 'batch_size'?"),
+        (("-k", "tiny", "--override", "dataset.captions_path=missing.txt"), "missing.txt"),
+        (("-k", "tiny", "--override", "dataset.size_to_max_samples.large=600"), "the file has 512"),
+        (("-k", "tiny", "--model-path", "qwen3_vl_tiny"), "write it as NAME=DIR"),
+        (("-k", "tiny", "--model-path", "qwen3_vl_tny=x"), "did you mean 'qwen3_vl_tiny'?"),
+        (("-k", "tiny", "--model-path", "qwen3_vl_tiny=/nowhere"), "/nowhere: no checkpoint folder"),
+        (("-k", "tiny", "--models-root", "/nowhere"), "model 'qwen3_vl_tiny' is unknown"),
+    ],
+)
+def test_wrong_input_is_one_line_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    output = tmp_path / "output"
+    assert main(["run", *SUITE_OPTION, "--output", str(output), *arguments]) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert lines[-1].startswith("error: ")
+    assert message in lines[-1]
+    assert "Traceback" not in captured.err
+    assert not captured.out
+    assert not output.exists()
+
+
+def test_captions_that_cannot_be_used_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in {"empty": b"\n\n", "latin": b"A caf\xe9 table.\n" * 600}.items():
+        (tmp_path / f"{name}.txt").write_bytes(content)
+        overrides = ("--override", f"dataset.root={tmp_path}", "--override", f"dataset.captions_path={name}.txt")
+        assert run("-k", "tiny", *overrides, "--output", str(tmp_path / "output")) == 2
+        error = capsys.readouterr().err.strip().splitlines()[-1]
+        assert error.startswith("error: ")
+        assert f"{name}.txt" in error
+    assert not (tmp_path / "output").exists()
+
+
+def test_an_output_that_is_a_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine", encoding="utf-8")
+    assert run("-k", "tiny and small and wfp8_afp16", "--output", str(file)) == 2
+    assert "error: " in capsys.readouterr().err
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "auto_quantize_model", "run", *SUITE_OPTION, "--device", "cpu"]
+    command += ["--engine", "modelopt", "-k", "tiny", "--output", str(tmp_path / "output")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("*_quant_manifest.json")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in error
+    assert "Traceback" not in error
+    for manifest in tmp_path.rglob("*_quant_manifest.json"):
+        check_manifest(json.loads(manifest.read_text(encoding="utf-8")))

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auto_quantize_model import run_cases
+from auto_quantize_model.reports import json_report, markdown
+
+if TYPE_CHECKING:
+    from auto_quantize_model import Suite
+
+
+@pytest.fixture(scope="module")
+def manifest(suite: Suite) -> dict[str, Any]:
+    (result,) = run_cases(suite.select("tiny and wfp8_afp8 and small"), device="cpu")
+    assert result.manifest is not None
+    return result.manifest
+
+
+def table_of(text: str) -> list[list[str]]:
+    return [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+
+
+def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest: dict[str, Any]) -> None:
+    header, _, *rows = table_of(markdown.render(manifest))
+    assert header[:4] == ["Layer", "Num Bits", "Sensitivity", "Size Cost"]
+    assert header[4:] == [
+        "Predicted KL",
+        "Std Error",
+        "95 % Interval",
+        "Rank",
+        "Rank 95 % Interval",
+        "Status",
+    ]
+    assert len(rows) == 33
+    worst = manifest["sensitivity_ranking"][-1]
+    assert rows[0][0] == worst["name"].removesuffix(".quant_recipe")
+    assert rows[0][2] == f"{worst['importance']:.3e}"
+    assert [float(row[2]) for row in rows[:-1]] == sorted((float(row[2]) for row in rows[:-1]), reverse=True)
+
+
+def test_what_was_not_measured_is_last_and_has_no_number(manifest: dict[str, Any]) -> None:
+    *_, last = table_of(markdown.render(manifest))
+    assert last[:4] == ["lm_head", "16.0", "n/a", "2.621e+05"]
+    assert set(last[4:9]) == {"n/a"}
+    assert last[-1] == "disabled"
+    entry = json.loads(json_report.render(manifest))["layer_sensitivity"][-1]
+    assert (entry["layer"], entry["sensitivity"], entry["status"]) == ("lm_head", None, "disabled")
+
+
+def test_the_json_report_has_the_contracts_keys(manifest: dict[str, Any]) -> None:
+    report = json.loads(json_report.render(manifest))
+    assert list(report) == [
+        "scheme",
+        "model",
+        "autoquant_state",
+        "layer_sensitivity",
+        "dataset",
+        "quantization",
+        "run_config",
+    ]
+    assert {"layer", "num_bits", "sensitivity", "size_cost"} < set(report["layer_sensitivity"][0])
+
+
+def test_reports_are_functions_of_the_manifest_alone(manifest: dict[str, Any]) -> None:
+    again = copy.deepcopy(manifest)
+    for render in (markdown.render, json_report.render):
+        assert render(manifest) == render(again)
+    assert manifest == again

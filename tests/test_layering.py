@@ -1,0 +1,57 @@
+"""What may import what: the light parts must start at once, and without what only the heavy ones need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "modelopt", "pytest")
+LIGHT = (
+    "auto_quantize_model",
+    "auto_quantize_model.artifacts",
+    "auto_quantize_model.captions.command",
+    "auto_quantize_model.cases.suite",
+    "auto_quantize_model.cli",
+    "auto_quantize_model.manifest.build",
+    "auto_quantize_model.manifest.document",
+    "auto_quantize_model.plan",
+    "auto_quantize_model.precision.formats",
+    "auto_quantize_model.reports.json_report",
+    "auto_quantize_model.reports.markdown",
+    "auto_quantize_model.statistics",
+)
+
+
+def imported_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nsys.stdout.write(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_light_module_imports_nothing_heavy(module: str) -> None:
+    assert not imported_by(f"import {module}") & set(HEAVY)
+
+
+def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
+    code = (
+        "from auto_quantize_model import load_suite\n"
+        "from auto_quantize_model.plan import plan_runs\n"
+        "plan_runs(load_suite('sensitivity_cases/suite.yaml').select('tiny'))"
+    )
+    assert not imported_by(code) & set(HEAVY)
+
+
+def test_running_cases_does_not_need_pytest() -> None:
+    assert "pytest" not in imported_by("import auto_quantize_model.run")
+
+
+def test_public_names_are_there() -> None:
+    import auto_quantize_model
+
+    for name in auto_quantize_model.__all__:
+        assert getattr(auto_quantize_model, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        auto_quantize_model.nothing  # noqa: B018
