@@ -204,7 +204,7 @@ class _GroupWork:
         members = captured.group.members
         self._rows = rows
         self._inputs = torch.cat(captured.inputs).float()
-        self._gradients = torch.cat([torch.cat(captured.gradients[name]) for name in members], dim=1).float()
+        self._gradients = _joined([torch.cat(captured.gradients[name]) for name in members], dim=1).float()
         # In float32 even where the model is not: rounding a difference to bfloat16 inflates scores.
         self._weights = [loaded.model.get_submodule(name).weight.detach().float() for name in members]
         self._quantized: dict[str, Tensor] = {}
@@ -254,17 +254,22 @@ class _GroupWork:
     def _quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
         found = self._quantized.get(quantizers.weight_key)
         if found is None:
-            found = torch.cat([quantizers.quantize_weight(weight) for weight in self._weights])
+            found = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
             self._quantized[quantizers.weight_key] = found
         return found
 
     @functools.cached_property
     def _weight(self) -> Tensor:
-        return torch.cat(self._weights)
+        return _joined(self._weights)
 
     @functools.cached_property
     def _unquantized(self) -> Tensor:
         return product(self._inputs, self._weight)
+
+
+def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
+    """Concatenate without a copy where there is but one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
 def _chunks(runs: Iterable[slice], weight: Tensor) -> Iterator[slice]:

@@ -1,0 +1,83 @@
+"""`run_cases`: what one case's result may and may not depend on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auto_quantize_model import InputError, load_suite, run_cases
+from tests.places import SUITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from auto_quantize_model import CaseResult, Suite
+
+
+def numbers(value: Any) -> Any:
+    """A manifest with its floats rounded to nine digits: another grouping of rows may round the last bits otherwise."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {key: numbers(inner) for key, inner in value.items()}
+    return [numbers(inner) for inner in value] if isinstance(value, list) else value
+
+
+def by_id(results: list[CaseResult]) -> dict[str, Any]:
+    return {result.case.id: numbers(result.manifest) for result in results}
+
+
+def test_a_case_does_not_depend_on_what_runs_with_it(llama_suite: Callable[..., Suite]) -> None:
+    suite = llama_suite("dataset.size_to_max_samples={small: 13, medium: 30, large: 45}", "autoquant.score_size=32")
+    together = by_id(list(run_cases(suite.cases, device="cpu")))
+    assert len(together) == 27
+    for expression in ("wint8_aint8 and small", "wmxfp4_afp8 and medium", "wfp4_afp8 and large", "wfp8 and large"):
+        for case_id, alone in by_id(list(run_cases(suite.select(expression), device="cpu"))).items():
+            assert alone == together[case_id]
+
+
+def test_results_come_in_the_order_of_the_cases(llama_suite: Callable[..., Suite]) -> None:
+    cases = llama_suite().select("small and (wint8_aint8 or wfp8_afp8)")
+    backwards = tuple(reversed(cases))
+    assert [result.case for result in run_cases(backwards, device="cpu")] == list(backwards)
+
+
+def test_the_same_case_twice_has_the_same_result_twice(llama_suite: Callable[..., Suite]) -> None:
+    (case,) = llama_suite().select("small and wfp8_afp8")
+    first, second = run_cases([case, case], device="cpu")
+    assert first.manifest == second.manifest
+    assert first.manifest is not None
+    assert len(first.manifest["layer_sensitivity"]) == 9
+
+
+def test_sample_sums_add_up(llama_suite: Callable[..., Suite]) -> None:
+    (result,) = run_cases(llama_suite().select("medium and wfp4_afp8"), device="cpu")
+    assert result.scores is not None
+    for group in result.scores.groups:
+        assert group.sample_scores is not None
+        assert group.sample_kl is not None
+        assert group.sample_scores.shape == group.sample_kl.shape == (128,)
+        assert group.score == pytest.approx(group.sample_scores.sum())
+        assert group.predicted_kl == pytest.approx(group.sample_kl.sum())
+        assert (group.sample_scores >= 0).all()
+
+
+def test_wrong_arguments_are_told_before_any_model_is_loaded(suite: Suite) -> None:
+    with pytest.raises(InputError, match="engine 'rplay' is unknown; did you mean 'replay'"):
+        run_cases(suite.cases, engine="rplay")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="device 'cuda:99' does not exist"):
+        run_cases(suite.cases, device="cuda:99")
+    with pytest.raises(InputError, match="the file has 512"):
+        run_cases(load_suite(SUITE, overrides=["dataset.size_to_max_samples.large=513"]).cases, device="cpu")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_padding_side_moves_no_weight_only_score(llama_suite: Callable[..., Suite], side: str) -> None:
+    usual, moved = (
+        next(iter(run_cases(llama_suite(f"dataset.padding_side={each}").select("small and wint8_afp16"), device="cpu")))
+        for each in ("left", side)
+    )
+    assert usual.scores is not None
+    assert moved.scores is not None
+    assert [g.score for g in moved.scores.groups] == pytest.approx([g.score for g in usual.scores.groups], rel=1e-4)
