@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.places import SUITE
 
 from auto_quantize_model import InputError, load_suite, run_cases
-from tests.places import SUITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

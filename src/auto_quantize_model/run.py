@@ -137,7 +137,7 @@ def _execute_replay(run: _Run, progress: Progress) -> Iterator[CaseResult]:
     try:
         layout = find_groups(loaded)
         check_covered_by_replay(loaded, layout)
-        batches = tokenize(run.plan, loaded.tokenizer, loaded.device)
+        batches = tokenize(run.plan, loaded)
         captured = capture(loaded, layout, batches, run.plan.scored, progress)
         rows = describe_rows(run.plan, batches, run.plan.scored)
         quantizers = {name: each.quantizers for name, each in run.formats.items() if each.quantizers is not None}
@@ -162,7 +162,7 @@ def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
             continue
         # ModelOpt converts a model in place, so every case gets a fresh one.
         loaded = _load(run, silent)
-        batches = batches or tokenize(run.plan, loaded.tokenizer, loaded.device)
+        batches = batches or tokenize(run.plan, loaded)
         try:
             layout = find_groups(loaded)
             size, resolved = run.plan.sizes[case.size], run.formats[case.pair.name].resolved

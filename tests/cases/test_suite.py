@@ -101,6 +101,7 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("dataset.size_to_max_samples.small=200", "must not fall from small to large"),
         ("dataset.size_to_max_samples.tiny=200", "'tiny' is not valid; valid: large, medium, small"),
         ("dataset.captions_path=captions_{name}.txt", "only {size} may stand in braces"),
+        ("quant_pair.run_folders={qwen3_vl_tiny: ../../out}", "run_folders.qwen3_vl_tiny: string should match"),
         ("suite.pairs=[wint8_a8]", "quant_pair 'wint8_a8' is unknown"),
         ("suite.models=[qwen3_vl_tyni]", "did you mean 'qwen3_vl_tiny'?"),
         ("suite.sizes=[]", "sizes: "),

@@ -60,7 +60,7 @@ def test_activation_scores_are_the_formula_in_float64(case: Case) -> None:
     (plan,) = plan_runs([case])
     loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
     layout = find_groups(loaded)
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     captured = capture(loaded, layout, batches, plan.scored)
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     expected = {}

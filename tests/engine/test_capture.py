@@ -37,7 +37,7 @@ def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, RunP
 
 def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite("dataset.size_to_max_samples.small=13"), "wfp8_afp8 and small")
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     rows = describe_rows(plan, batches, plan.scored)
     tokens = [len(ids) for ids in loaded.tokenizer(list(plan.captions))["input_ids"]]
@@ -53,7 +53,7 @@ def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[.
     loaded, plan = loaded_and_planned(llama_suite("autoquant.score_size=16"), "wfp8_afp8 and medium")
     heads: list[int] = []
     loaded.model.lm_head.register_forward_hook(lambda *_: heads.append(1))
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     assert len(heads) == 2, "no logits where there is nothing to score"
     for group in captured.groups.values():
@@ -64,7 +64,7 @@ def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[.
 
 def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     before = loaded.model(**batches[0].inputs).logits
     capture(loaded, find_groups(loaded), batches, plan.scored)
     assert torch.equal(loaded.model(**batches[0].inputs).logits, before)
@@ -75,7 +75,7 @@ def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite
 
 def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     quantizers, _ = check_format(resolve_format(plan.cases[0].pair.format), CPU)
     left: list[tuple[str, int, int, int]] = []
@@ -98,7 +98,7 @@ def test_a_pass_reports_its_stages(llama_suite: Callable[..., Suite]) -> None:
 
 def test_a_model_that_sees_the_future_is_refused(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     mix = loaded.model.model.layers[0].register_forward_hook(
         lambda _m, _i, output: output + output.mean(1, keepdim=True)
     )

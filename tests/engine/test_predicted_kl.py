@@ -59,7 +59,7 @@ def test_predicted_kl_estimates_the_measured_one() -> None:
 def measure_kl(case: Case, groups: list[tuple[str, ...]]) -> list[float]:
     (plan,) = plan_runs([case])
     loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     before = log_probabilities(loaded.model, batches)
     divergences = []

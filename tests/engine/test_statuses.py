@@ -35,7 +35,7 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
     (case,) = suite.select("wint8_aint8 and small")
     (plan,) = plan_runs([case])
     loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
-    batches = tokenize(plan, loaded.tokenizer, CPU)
+    batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     for group in captured.groups.values():
         for gradients in group.gradients.values():

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.places import SUITE, TINY
 from tests.small_models import build_llama
 
-from auto_quantize_model import InputError, load_suite
+from auto_quantize_model import InputError, load_suite, run_cases
 from auto_quantize_model.families import load_model
 from auto_quantize_model.families.checkpoint import Checkpoint
 
@@ -174,6 +174,17 @@ def test_a_broken_tokenizer(tiny: Path, broken: str) -> None:
 def test_a_missing_tokenizer(tiny: Path) -> None:
     (tiny / "tokenizer.json").unlink()
     assert "no tokenizer files (tokenizer.json or another)" in message_of(TINY_SETTINGS, tiny)
+
+
+def test_a_foreign_tokenizer(tiny: Path) -> None:
+    change_config(
+        tiny, text_config={**json.loads((tiny / "config.json").read_text())["text_config"], "vocab_size": 600}
+    )
+    name = "model.language_model.embed_tokens.weight"
+    change_tensors(tiny, {name: load_file(tiny / "model.safetensors")[name][:600].clone()})
+    (case,) = load_suite(SUITE).select("tiny and wfp8_afp16 and small")
+    with pytest.raises(InputError, match=r"the tokenizer gives token \d+, but the model has 600 tokens"):
+        list(run_cases([case], device="cpu", model_paths={"qwen3_vl_tiny": tiny}))
 
 
 def test_the_fingerprint_is_of_the_tensors_alone(tiny: Path) -> None:

@@ -19,6 +19,7 @@ def _size_template(value: str) -> str:
 
 
 SizeTemplate = Annotated[str, AfterValidator(_size_template)]
+FolderTemplate = Annotated[SizeTemplate, StringConstraints(pattern=r"^[A-Za-z0-9][\w.{}-]*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -71,7 +72,7 @@ class PairSettings(Settings):
     activation: Name
     format: FormatSettings
     scheme: Name | None = None
-    run_folders: dict[str, SizeTemplate] = {}
+    run_folders: dict[str, FolderTemplate] = {}
 
     @property
     def scheme_name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.cases.settings import DatasetSettings
+    from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import BatchRange, RunPlan
 
 
@@ -41,12 +42,18 @@ class TokenBatch:
         return int(self.counted.sum())
 
 
-def tokenize(plan: RunPlan, tokenizer: Any, device: torch.device) -> list[TokenBatch]:
+def tokenize(plan: RunPlan, loaded: LoadedModel) -> list[TokenBatch]:
     """Make every batch of a pass: plain text, truncated, padded within its batch."""
-    dataset = plan.cases[0].dataset
+    dataset, tokenizer = plan.cases[0].dataset, loaded.tokenizer
     tokens = [tokenizer(caption, truncation=True, max_length=dataset.seq_len)["input_ids"] for caption in plan.captions]
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    return [_batch(tokens, each, int(pad), dataset, device) for each in plan.batches]
+    largest = max((token for row in tokens for token in row), default=0)
+    if max(largest, pad) >= loaded.vocabulary:
+        raise InputError(
+            f"model '{plan.cases[0].model.name}': the tokenizer gives token {max(largest, pad)}, but the model has "
+            f"{loaded.vocabulary} tokens; put the tokenizer that belongs to the checkpoint beside it"
+        )
+    return [_batch(tokens, each, int(pad), dataset, loaded.device) for each in plan.batches]
 
 
 def causal_loss(logits: Tensor, batch: TokenBatch) -> Tensor:

@@ -43,6 +43,11 @@ class LoadedModel:
         weight: Tensor = self.model.get_input_embeddings().weight
         return weight.dtype
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens the model knows."""
+        return len(self.model.get_input_embeddings().weight)
+
     def linears(self) -> Iterator[tuple[str, nn.Linear]]:
         """The linear layers in scope, by full name, in the model's order; without the output head."""
         for name, module in self.model.named_modules():
