@@ -51,6 +51,18 @@ def test_the_same_case_twice_has_the_same_result_twice(llama_suite: Callable[...
     assert len(first.manifest["layer_sensitivity"]) == 9
 
 
+def test_a_pairs_name_may_mean_another_format_in_another_suite(llama_suite: Callable[..., Suite]) -> None:
+    (usual,) = llama_suite().select("small and wfp8_afp16")
+    (other,) = llama_suite("quant_pair.format=INT8_WEIGHT_ONLY_CFG").select("small and wfp8_afp16")
+    together = list(run_cases([usual, other, usual], device="cpu"))
+    alone = [next(iter(run_cases([case], device="cpu"))) for case in (usual, other)]
+    found = [result.manifest["quantization"]["format"] for result in together if result.manifest is not None]
+    assert sorted(found) == ["FP8_WEIGHT_ONLY_CFG", "FP8_WEIGHT_ONLY_CFG", "INT8_WEIGHT_ONLY_CFG"]
+    assert {numbers(result.manifest)["autoquant_state"]["score"] for result in together} == {
+        numbers(result.manifest)["autoquant_state"]["score"] for result in alone
+    }
+
+
 def test_sample_sums_add_up(llama_suite: Callable[..., Suite]) -> None:
     (result,) = run_cases(llama_suite().select("medium and wfp4_afp8"), device="cpu")
     assert result.scores is not None

@@ -63,8 +63,13 @@ def scored_count(batches: int, score_size: int, batch_size: int) -> int:
 def plan_runs(cases: Iterable[Case]) -> tuple[RunPlan, ...]:
     """Group cases into passes, in the order of their first case, and read their captions."""
     groups: dict[str, list[Case]] = {}
+    meanings: dict[str, str] = {}
     for case in cases:
-        groups.setdefault(_run_key(case), []).append(case)
+        key, meaning = _run_key(case), case.pair.model_dump_json()
+        # A pair's name means one thing within a pass; cases of another suite may mean another.
+        while meanings.setdefault(f"{key}\n{case.pair.name}", meaning) != meaning:
+            key += "\nanother"
+        groups.setdefault(key, []).append(case)
     return tuple(_plan_run(members) for members in groups.values())
 
 

@@ -49,6 +49,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"{path}{_position(error)}: not valid YAML: {_problem(error)}") from None
+    except ValueError as error:  # a date or a tagged number that is none
+        raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: must hold 'key: value' lines, not {_kind(value)}")
     return value

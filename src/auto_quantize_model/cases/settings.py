@@ -18,8 +18,24 @@ def _size_template(value: str) -> str:
     return value
 
 
+def _one_a_size(value: str) -> str:
+    if "{size}" not in value:
+        raise ValueError("must hold {size}, or the sizes would overwrite each other")
+    return value
+
+
+def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
+    twin = next((value for value in values if values.count(value) > 1), None)
+    if twin is not None:
+        raise ValueError(f"'{twin}' stands twice")
+    return values
+
+
 SizeTemplate = Annotated[str, AfterValidator(_size_template)]
-FolderTemplate = Annotated[SizeTemplate, StringConstraints(pattern=r"^[A-Za-z0-9][\w.{}-]*$")]
+FolderTemplate = Annotated[
+    SizeTemplate, AfterValidator(_one_a_size), StringConstraints(pattern=r"^[A-Za-z0-9][\w.{}-]*$")
+]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -32,6 +48,8 @@ class Settings(BaseModel):
 
 
 def _path_from_text(value: object) -> object:
+    if isinstance(value, str) and ("\0" in value or not value):
+        raise ValueError("a path is neither empty nor has NUL in it")
     return Path(value) if isinstance(value, str) else value
 
 
@@ -86,9 +104,9 @@ class DatasetSettings(Settings):
     name: Name
     root: RelativePath
     captions_path: SizeTemplate
-    size_to_max_samples: dict[Size, Annotated[int, Field(ge=1)]]
-    max_calib_samples: Annotated[int, Field(ge=1)] | None = None
-    seq_len: Annotated[int, Field(ge=2)] = 512
+    size_to_max_samples: dict[Size, Count]
+    max_calib_samples: Count | None = None
+    seq_len: Annotated[int, Field(ge=2, le=1_000_000)] = 512
     padding_side: Literal["left", "right"] = "left"
 
     @model_validator(mode="after")
@@ -109,9 +127,9 @@ class AutoQuantSettings(Settings):
 
     name: Name
     method: Literal["gradient", "kl_div"] = "gradient"
-    effective_bits: Annotated[float, Field(gt=0, le=16, strict=False)] | None = None
-    score_size: Annotated[int, Field(ge=1)] = 128
-    batch_size: Annotated[int, Field(ge=1)] = 8
+    effective_bits: Annotated[float, Field(gt=0, le=16)] | None = None
+    score_size: Count = 128
+    batch_size: Count = 8
     device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
 
 
@@ -120,7 +138,7 @@ class ModelSettings(Settings):
 
     name: Name
     family: Literal["qwen3_vl", "causal_lm"]
-    hub_id: Annotated[str, StringConstraints(pattern=r"^[\w.-]+(/[\w.-]+)?$")] | None = None
+    hub_id: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")] | None = None
     path: RelativePath = Field(default_factory=lambda: Path("checkpoint"))
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu", "cuda"), min_length=1, strict=False)
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
@@ -137,9 +155,9 @@ class Tolerances(Settings):
 class SuiteSettings(Settings):
     """`suite.yaml`: models x pairs x sizes."""
 
-    models: tuple[Name, ...] = Field(min_length=1, strict=False)
-    pairs: tuple[Name, ...] = Field(min_length=1, strict=False)
-    sizes: tuple[Size, ...] = Field(default=SIZES, min_length=1, strict=False)
+    models: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
+    pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
+    sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
     dataset: Name
     autoquant: Name = "default"
     tolerances: Tolerances = Tolerances()

@@ -143,10 +143,9 @@ class _Reader:
         return self._read(ModelSettings, "model", file, name)
 
     def _read(self, settings: type[SettingsT], section: str, file: Path, name: str) -> SettingsT:
-        values = read_mapping(file)
+        values, clause = override(read_mapping(file), section, self.overrides)
         if "name" in values:
-            raise InputError(f"{file}: unknown key 'name'; the name is that of the file or the model's folder")
-        values, clause = override(values, section, self.overrides)
+            raise InputError(f"{file}{clause}: unknown key 'name'; the name is that of the file or the model's folder")
         return validate(settings, {"name": name, **values}, f"{file}{clause}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.settings import AutoQuantSettings
     from auto_quantize_model.engine.groups import Layout
+    from auto_quantize_model.engine.scores import Status
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
@@ -82,15 +84,21 @@ def _group_score(group: Any, stats: dict[str, dict[str, Any]]) -> GroupScore:
         raise CaseError(f"ModelOpt groups '{group.name}' with other layers than its own rules say")
     # A format's score stands before that of NONE, which is zero.
     score = float(found["scores"][0])
-    finite = score - score == 0
     return GroupScore(
         group=group,
         score=score,
         predicted_kl=None,
         sample_scores=None,
         sample_kl=None,
-        status="scored" if finite else "non_finite",
+        status=_status(score),
     )
+
+
+def _status(score: float) -> Status:
+    if not math.isfinite(score):
+        return "non_finite"
+    # ModelOpt's zero does not tell whether nothing was lost or nothing was measured, so it counts as the latter.
+    return "scored" if score else "not_exercised"
 
 
 def _forward(model: Any, batch: TokenBatch) -> Any:
