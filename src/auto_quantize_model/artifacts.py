@@ -69,6 +69,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
             _replace(folder / name, text)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+    except UnicodeEncodeError as error:
+        raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None
 
 
 def _replace(path: Path, text: str) -> None:

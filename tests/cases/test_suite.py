@@ -100,8 +100,14 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("autoquant.device=tpu", "device: string should match pattern"),
         ("dataset.size_to_max_samples.small=200", "must not fall from small to large"),
         ("dataset.size_to_max_samples.tiny=200", "'tiny' is not valid; valid: large, medium, small"),
+        ('dataset.captions_path="x{size[a]}.txt"', "only {size} may stand in braces"),
+        ('dataset.captions_path="{size.__class__}"', "only {size} may stand in braces"),
+        ("autoquant.batch_size=" + "[" * 3000, "the value is not valid YAML"),
         ("dataset.captions_path=captions_{name}.txt", "only {size} may stand in braces"),
-        ('quant_pair.run_folders={qwen3_vl_tiny: "../../out_{size}"}', "run_folders.qwen3_vl_tiny: string should match"),
+        (
+            'quant_pair.run_folders={qwen3_vl_tiny: "../../out_{size}"}',
+            "run_folders.qwen3_vl_tiny: string should match",
+        ),
         ("suite.pairs=[wint8_a8]", "quant_pair 'wint8_a8' is unknown"),
         ("suite.models=[qwen3_vl_tyni]", "did you mean 'qwen3_vl_tiny'?"),
         ("suite.sizes=[]", "sizes: "),
@@ -133,6 +139,7 @@ def test_a_wrong_override_is_one_line(override: str, message: str) -> None:
         ("conf/autoquant/default.yaml", "batch_size: 8\nbatch_size: 9\n", "line 2, column 1"),
         ("conf/autoquant/default.yaml", "name: other\n", "unknown key 'name'"),
         ("conf/autoquant/default.yaml", "batch_size: !!int x\n", "not valid YAML"),
+        ("conf/autoquant/default.yaml", "? [a]\n: b\n", "a key must be a word"),
         ("conf/quant_pair/wfp8_afp8.yaml", "weight: fp8\nactivation: fp8\n", "the key 'format' is missing"),
         (
             "conf/quant_pair/wfp8_afp8.yaml",

@@ -74,11 +74,21 @@ def test_published_results_regenerate(folder: Path, tmp_path: Path) -> None:
         mine = (tmp_path / name).read_text(encoding="utf-8")
         theirs = (folder / name).read_text(encoding="utf-8")
         if name.endswith(".json"):
-            assert mine == theirs + "\n"
+            assert mine.rstrip("\n") == theirs.rstrip("\n")
         else:
             assert [line for line in mine.splitlines() if line.startswith("|")] == [
                 line for line in theirs.splitlines() if line.startswith("|")
             ]
+
+
+def test_an_older_tools_reports_are_not_overwritten(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    published = older.parent / "per-layer-sensitivity.md"
+    published.write_text("as it was published\n", encoding="utf-8")
+    assert main(["report", str(older)]) == 2
+    assert "an older tool's report, which would be lost; give --output DIR" in capsys.readouterr().err
+    assert published.read_text(encoding="utf-8") == "as it was published\n"
+    assert main(["report", str(older), "--output", str(older.parent / "new")]) == 0
+    assert main(["report", str(older.parent / "new" / ".." / older.name), "--output", str(older.parent)]) == 0
 
 
 def without(*keys: str) -> Callable[[dict[str, Any]], None]:
@@ -116,13 +126,30 @@ def test_a_manifest_that_lacks_something_is_one_line(
     assert not (older.parent / "per-layer-sensitivity.md").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"NaN"])
 def test_what_is_no_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content)
     assert main(["report", str(file)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {file}: not ")
+
+
+def test_an_older_manifest_with_odd_extras_is_still_read(older: Path) -> None:
+    manifest = json.loads(older.read_text())
+    manifest.update(case=5, calibration={})
+    manifest["layer_sensitivity"]["layers.0.mlp.down_proj.quant_recipe"]["formats"] = ["X(effective-bits: 4..5)"]
+    older.write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["report", str(older)]) == 0
+    assert "|layers.0.mlp.down_proj|n/a|5.000e-01|" in (older.parent / "per-layer-sensitivity.md").read_text()
+
+
+def test_text_that_no_file_can_hold_is_one_line(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = json.loads(older.read_text())
+    manifest["scheme"]["name"] = "\ud800"
+    older.write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["report", str(older)]) == 2
+    assert "cannot be written: surrogates not allowed" in capsys.readouterr().err
 
 
 def test_a_missing_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,11 @@ def test_an_unknown_preset_offers_the_nearest() -> None:
         resolve_format(FormatSettings(name="X", preset="FP8_DEFALT_CFG"))
 
 
+def test_a_preset_that_quantizes_no_weights_is_refused() -> None:
+    with pytest.raises(CaseError, match="format 'X' does not quantize weights"):
+        resolve_format(FormatSettings(name="X", preset="FP8_KV_CFG"))
+
+
 def test_a_config_that_modelopt_refuses_is_one_line() -> None:
     changes = {"*weight_quantizer": {"cfg": {"num_bits": 8, "axs": 0}}}
     settings = FormatSettings.model_validate({"name": "X", "preset": "INT8_DEFAULT_CFG", "changes": changes})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
@@ -27,6 +28,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         seen: set[object] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key '{key}' stands twice", key_node.start_mark
@@ -49,7 +52,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"{path}{_position(error)}: not valid YAML: {_problem(error)}") from None
-    except ValueError as error:  # a date or a tagged number that is none
+    except (ValueError, RecursionError) as error:  # ValueError: a date or a tagged number that is none
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: must hold 'key: value' lines, not {_kind(value)}")

@@ -43,7 +43,7 @@ def parse_override(text: str) -> Override:
         raise InputError(f"override '{text}': unknown section '{section}'; {nearest(section, SECTIONS)}")
     try:
         parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):  # ValueError: a date or a tagged number that is none
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or a tagged number that is none
         raise InputError(f"override '{text}': the value is not valid YAML") from None
     return Override(text, section, tuple(keys), parsed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -11,10 +12,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
 
 def _size_template(value: str) -> str:
-    try:
-        value.format(size="small")
-    except (KeyError, IndexError, ValueError, AttributeError):
-        raise ValueError("only {size} may stand in braces") from None
+    fields = [(name, spec, convert) for _, name, spec, convert in Formatter().parse(value) if name is not None]
+    if any(field != ("size", "", None) for field in fields):
+        raise ValueError("only {size} may stand in braces")
     return value
 
 

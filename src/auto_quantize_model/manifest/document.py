@@ -43,10 +43,10 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
 def read_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest of any age; older ones must have what the reports need of them."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a *_quant_manifest.json") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
         raise InputError(f"{path}: not valid JSON: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -62,6 +62,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a manifest: {error}") from None
     result: dict[str, Any] = value
     return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _check(manifest: Any, name: str) -> None:

@@ -39,7 +39,7 @@ class ResolvedFormat:
     @property
     def algorithm(self) -> Any:
         """ModelOpt's calibration algorithm, or None where nothing is calibrated."""
-        return self.config["algorithm"]
+        return self.config.get("algorithm")
 
     @property
     def label(self) -> str:
@@ -73,7 +73,7 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
         reason = " ".join(str(error).split())
         raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {reason}") from None
     entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
-    resolved = {"algorithm": config["algorithm"], "quant_cfg": entries}
+    resolved = {"algorithm": config.get("algorithm"), "quant_cfg": entries}
     return ResolvedFormat(settings.name, config, resolved, _weight_bits(settings.name, config))
 
 

@@ -80,13 +80,14 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     state = manifest["autoquant_state"]
     yield f"- **Scheme:** `{manifest['scheme']['name']}`"
     yield f"- **Model:** `{manifest['model']['id']}`"
-    if "case" in manifest:
+    newer = "schema_version" in manifest
+    if newer:
         yield f"- **Case:** `{manifest['case']['id']}`"
     yield f"- **Effective bits (from search):** `{state['constraints']['effective_bits']:.4f}`"
     score = state["score"]
     yield f"- **Total AutoQuant score:** `{_NOTHING if score is None else f'{score:.6e}'}`"
     yield f"- **Constraint satisfied:** `{state['is_satisfied']}`"
-    if "calibration" in manifest:
+    if newer:
         yield from _run_facts(manifest)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ADDED_KEYS = ("rank", "rank_ci95", "predicted_kl", "stderr", "ci95", "status", "modules")
 """What newer manifests say of a group beyond the older tool's four columns."""
 
-_BITS = re.compile(r"\(effective-bits: (?P<bits>[\d.]+)\)$")
+_BITS = re.compile(r"\(effective-bits: (?P<bits>\d+(?:\.\d+)?)\)$")
 
 
 def rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
