@@ -127,6 +127,40 @@ def test_an_index_that_promises_too_much(tiny: Path) -> None:
     assert "the tensor 'model.extra.weight' is missing from it" in message_of(TINY_SETTINGS, tiny)
 
 
+@pytest.mark.parametrize("shard", [5, None, ["x"], "../outside.safetensors", ""])
+def test_an_index_that_names_no_file_of_the_folder(tiny: Path, shard: object) -> None:
+    index = {"weight_map": {"a": shard}}
+    (tiny / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert "the tensor 'a' is said to be in" in message_of(TINY_SETTINGS, tiny)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": "wide"},
+        {"num_attention_heads": 0},
+        {"hidden_act": "none"},
+        {"dtype": "float7"},
+        {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+        {"architectures": 5},
+    ],
+)
+def test_a_config_that_makes_no_model(llama: Path, changes: dict[str, object]) -> None:
+    change_config(llama, **changes)
+    assert "cannot be loaded: " in message_of(LLAMA_SETTINGS, llama)
+
+
+def test_a_vision_config_that_makes_no_model(tiny: Path) -> None:
+    change_config(tiny, vision_config=5)
+    assert "no Qwen3-VL model can be built: " in message_of(TINY_SETTINGS, tiny)
+
+
+def test_a_config_that_is_a_folder(tiny: Path) -> None:
+    (tiny / "config.json").unlink()
+    (tiny / "config.json").mkdir()
+    assert "config.json: cannot be read" in message_of(TINY_SETTINGS, tiny)
+
+
 def test_a_missing_tensor(tiny: Path, llama: Path) -> None:
     change_tensors(tiny, {QUERY: None})
     assert f"half a checkpoint: 1 tensors are missing, '{QUERY}' first" in message_of(TINY_SETTINGS, tiny)

@@ -124,6 +124,7 @@ class _Recorder:
         finally:
             for handle in handles:
                 handle.remove()
+            self._seen.clear()
 
     def _start_gradient(self, _module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         # No parameter needs a gradient, so the graph starts at the embedded tokens.

@@ -102,6 +102,12 @@ class Checkpoint:
         weight_map = self._read_json(_INDEX).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise InputError(f"{self.folder / _INDEX}: has no 'weight_map'; {_MEND}")
+        for tensor, shard in weight_map.items():
+            if not isinstance(shard, str) or shard in ("", ".", "..") or "/" in shard or "\\" in shard:
+                raise InputError(
+                    f"{self.folder / _INDEX}: the tensor '{tensor}' is said to be in {shard!r}, "
+                    f"which is no file of this folder; {_MEND}"
+                )
         shards = sorted(set(weight_map.values()))
         missing = [shard for shard in shards if not (self.folder / shard).is_file()]
         if missing:
@@ -146,7 +152,9 @@ class Checkpoint:
             value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"{file}: no such file, so this is not a whole checkpoint; {_MEND}") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{file}: not valid JSON ({error}); {_MEND}") from None
         if not isinstance(value, dict):
             raise InputError(f"{file}: must hold a JSON object; {_MEND}")
