@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.small_models import build_gpt2, build_mixtral
+from tests.small_models import build_gemma3, build_gpt2, build_mixtral
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.engine.batches import tokenize
@@ -125,6 +125,17 @@ def test_a_model_that_replay_does_not_cover_fails_each_of_its_cases(
         assert result.error is not None
         assert message in result.error
         assert result.error.endswith("which replay does not cover; use the engine 'modelopt'")
+
+
+def test_a_vision_tower_is_never_in_scope(tmp_path: Path, llama_suite: Callable[..., Suite]) -> None:
+    build_gemma3(tmp_path)
+    (result,) = run_cases(llama_suite().select("small and wfp8_afp8"), device="cpu", model_paths={"llama": tmp_path})
+    assert result.error is None
+    assert result.manifest is not None
+    entries = result.manifest["layer_sensitivity"]
+    assert len(entries) == 2 * 4 + 1
+    assert not any("vision" in name for name in entries)
+    assert {entry["status"] for entry in entries.values()} == {"scored", "disabled"}
 
 
 def test_groups_are_named_after_their_first_member(llama_suite: Callable[..., Suite]) -> None:

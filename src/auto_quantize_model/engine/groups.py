@@ -54,7 +54,7 @@ def check_covered_by_replay(loaded: LoadedModel, layout: Layout) -> None:
             if rules.scored_elsewhere(member):
                 raise NotCoveredError(f"'{member}' is scored at its experts' common output")
     for name, module in loaded.model.named_modules():
-        if loaded.in_scope(name) and name != loaded.head and _other_quantizable(module):
+        if loaded.in_scope(name) and _other_quantizable(module):
             raise NotCoveredError(f"'{name}' ({type(module).__name__}) is quantized by ModelOpt but is no linear layer")
 
 

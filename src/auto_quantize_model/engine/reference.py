@@ -65,7 +65,7 @@ def _candidate_stats(
                 loss_func=_loss if gradient else None,
                 num_calib_steps=len(batches),
                 num_score_steps=len(size.scored),
-                disabled_layers=list(DISABLED_LAYERS),
+                disabled_layers=[*DISABLED_LAYERS, loaded.head],
                 method=autoquant.method,
                 verbose=False,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.families.checkpoint import Checkpoint
 
-DISABLED_LAYERS = ("*lm_head*", "*visual*", "*vision_tower*", "*vision_model*")
+DISABLED_LAYERS = (
+    "*lm_head*",
+    "*visual*",
+    "*vision_tower*",
+    "*vision_model*",
+    "*multi_modal_projector*",
+    "*embed_vision*",
+)
 """Never quantized in language-model scope; ModelOpt ignores the rules of its presets here, so they are passed."""
 
 
@@ -51,12 +59,14 @@ class LoadedModel:
     def linears(self) -> Iterator[tuple[str, nn.Linear]]:
         """The linear layers in scope, by full name, in the model's order; without the output head."""
         for name, module in self.model.named_modules():
-            if isinstance(module, torch.nn.Linear) and self.in_scope(name) and name != self.head:
+            if isinstance(module, torch.nn.Linear) and self.in_scope(name):
                 yield name, module
 
     def in_scope(self, name: str) -> bool:
-        """Whether a module belongs to the language model."""
-        return not self.language_model or name.startswith(f"{self.language_model}.")
+        """Whether a module belongs to the language model, and not to its head."""
+        if self.language_model and not name.startswith(f"{self.language_model}."):
+            return False
+        return not any(fnmatch.fnmatch(name, pattern) for pattern in (*DISABLED_LAYERS, self.head))
 
     def freeze(self) -> None:
         """Prepare for scoring: no dropout, no parameter gradients."""
