@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from auto_quantize_model.engine.batches import tokenize
@@ -24,7 +25,6 @@ from auto_quantize_model.precision.formats import resolve_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import torch
 
@@ -82,7 +82,7 @@ def run_cases(
     *,
     engine: EngineName = "replay",
     device: str | None = None,
-    model_paths: Mapping[str, Path] | None = None,
+    model_paths: Mapping[str, str | Path] | None = None,
     progress: Progress = silent,
 ) -> Iterator[CaseResult]:
     """Run cases, grouped so that each model is loaded and passed over once; yields a result a case.
@@ -96,7 +96,7 @@ def run_cases(
     return _execute_all(runs, progress)
 
 
-def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path]) -> _Run:
+def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, str | Path]) -> _Run:
     first = plan.cases[0]
     found = find_device(device or first.autoquant.device, first.model.devices)
     # Replay has no shortcut for the KL method: each group must really be quantized and run.
@@ -108,7 +108,7 @@ def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mappi
             formats[pair.name] = _prepare_format(pair, actual, found)
         except CaseError as error:
             refused[pair.name] = str(error)
-    checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
+    checkpoint = Checkpoint(Path(paths.get(first.model.name, first.checkpoint)))
     return _Run(plan, actual, found, checkpoint, formats, refused)
 
 

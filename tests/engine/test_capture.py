@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +88,24 @@ def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[.
     rows = describe_rows(plan, batches, plan.scored)
     replay(captured, loaded, plan, rows, {"wfp8_afp8": quantizers}, progress)
     assert left == [("replay", done, 8, 8 - done) for done in range(1, 9)]
+
+
+def test_nothing_of_a_finished_capture_stays_alive(llama_suite: Callable[..., Suite]) -> None:
+    loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
+    batches = tokenize(plan, loaded)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    model = weakref.ref(loaded.model)
+    tensors = [
+        weakref.ref(tensor)
+        for group in captured.groups.values()
+        for found in (group.inputs, *group.gradients.values())
+        for tensor in found
+    ]
+    captured.groups.clear()
+    del captured, loaded
+    gc.collect()
+    assert model() is None
+    assert not any(tensor() is not None for tensor in tensors)
 
 
 def test_a_pass_reports_its_stages(llama_suite: Callable[..., Suite]) -> None:

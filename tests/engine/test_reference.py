@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,13 +58,3 @@ def test_a_format_that_replay_does_not_cover_runs_on_modelopt(llama_suite: Calla
     (result,) = run_cases([case], engine="modelopt", device="cpu")
     assert result.error is None
     assert result.manifest is not None
-
-
-def test_what_modelopt_leaves_behind_is_undone(llama_suite: Callable[..., Suite]) -> None:
-    from modelopt.torch.quantization import model_calib
-
-    before = model_calib._ENABLE_FOLDING_PQS_TO_WEIGHTS
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        list(run_cases(llama_suite().select("wfp8_afp16 and small"), engine="modelopt", device="cpu"))
-    assert before == model_calib._ENABLE_FOLDING_PQS_TO_WEIGHTS

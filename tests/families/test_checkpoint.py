@@ -129,6 +129,7 @@ def test_an_index_that_promises_too_much(tiny: Path) -> None:
 
 @pytest.mark.parametrize("shard", [5, None, ["x"], "../outside.safetensors", ""])
 def test_an_index_that_names_no_file_of_the_folder(tiny: Path, shard: object) -> None:
+    (tiny / "model.safetensors").unlink()
     index = {"weight_map": {"a": shard}}
     (tiny / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     assert "the tensor 'a' is said to be in" in message_of(TINY_SETTINGS, tiny)

@@ -101,6 +101,28 @@ def test_what_replay_has_no_arithmetic_for_is_refused_early(preset: str, reason:
         build_quantizers(resolved, torch.device("cpu"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"*input_quantizer": {"cfg": {"num_bits": [4, 3], "type": "dynamic"}}}, "from elsewhere than calibration"),
+        ({"*input_quantizer": {"cfg": {"num_bits": [4, 3], "constant_amax": 1.5}}}, "from elsewhere than calibration"),
+        ({"*input_quantizer": {"cfg": {"num_bits": 8, "calibrator": "histogram"}}}, "by other than the maximum"),
+        (
+            {"*weight_quantizer": {"cfg": {"num_bits": [2, 1], "block_sizes": {-1: 16, "scale_bits": [4, 3]}}}},
+            "blocks in two static levels",
+        ),
+    ],
+)
+def test_a_quantizer_that_replay_would_get_wrong_is_refused(changes: dict[str, Any], reason: str) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import build_quantizers
+
+    settings = FormatSettings.model_validate({"name": "X", "preset": "FP8_DEFAULT_CFG", "changes": changes})
+    with pytest.raises(NotCoveredError, match=reason):
+        build_quantizers(resolve_format(settings), torch.device("cpu"))
+
+
 def test_formats_that_quantize_weights_alike_share_them(suite: Suite) -> None:
     import torch
 

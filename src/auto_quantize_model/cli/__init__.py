@@ -13,8 +13,6 @@ from auto_quantize_model.errors import CaseError, InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_FINE = 0
-EXIT_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 

@@ -75,13 +75,14 @@ def _run(
             for result in run_cases(
                 cases, engine=arguments.engine, device=arguments.device, model_paths=paths, progress=progress
             ):
+                if not results:
+                    write_composed_config(cases, output)
                 if result.manifest is not None:
                     write_case(result.case, result.manifest, output)
                 results.append(result)
     except KeyboardInterrupt:
         console.print(f"{len(results)} of {len(cases)} cases were done: {output}", markup=False, soft_wrap=True)
         raise
-    write_composed_config(cases, output)
     return results
 
 

@@ -75,6 +75,10 @@ def _calibrate(loaded: LoadedModel, batch: TokenBatch) -> None:
     loaded.model.base_model(**batch.inputs, use_cache=False)
 
 
+_UNSEEN = -1.0
+"""The maximum of an input that a batch did not have."""
+
+
 class _Recorder:
     """The hooks on a model's linear layers, and what they have recorded."""
 
@@ -85,7 +89,9 @@ class _Recorder:
         }
         self.groups = {
             group.name: CapturedGroup(
-                group, torch.zeros(batches, device=loaded.device), gradients={name: [] for name in group.members}
+                group,
+                torch.full((batches,), _UNSEEN, device=loaded.device),
+                gradients={name: [] for name in group.members},
             )
             for group in layout.groups
         }
@@ -107,6 +113,11 @@ class _Recorder:
 
     def check(self) -> None:
         """Make sure that leaving out the uncounted positions left out nothing."""
+        for captured in self.groups.values():
+            unseen = captured.maxima == _UNSEEN
+            if bool(unseen.any()) and not bool(unseen.all()):
+                raise NotCoveredError(f"'{captured.group.name}' does not run for every batch")
+            captured.maxima.clamp_(min=0)
         if bool(self._outside != 0):
             raise NotCoveredError("positions outside the loss receive gradient, so the model is not causal")
 
@@ -159,7 +170,7 @@ class _Recorder:
                 self._outside = torch.maximum(self._outside, outside.to(self._outside))
 
         def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
-            if self.scoring:
+            if self.scoring and output.requires_grad:
                 output.register_hook(on_gradient)
 
         return hook

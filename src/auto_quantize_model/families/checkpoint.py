@@ -90,10 +90,11 @@ class Checkpoint:
         return digest.hexdigest()
 
     def _tensor_files(self) -> dict[str, Path]:
-        if (self.folder / _INDEX).is_file():
-            files = self._sharded()
-        elif (self.folder / _SINGLE).is_file():
+        # Where both are there, transformers loads the single file.
+        if (self.folder / _SINGLE).is_file():
             files = dict.fromkeys(self._names(self.folder / _SINGLE), self.folder / _SINGLE)
+        elif (self.folder / _INDEX).is_file():
+            files = self._sharded()
         else:
             raise InputError(f"{self.folder}: {self._why_no_weights()}")
         return files

@@ -1,4 +1,4 @@
-"""The Qwen3-VL family: the language model and its head alone; the vision tower's weights are never read."""
+"""The Qwen3-VL family: the language model and its head alone; the vision tower's weights never enter the model."""
 
 from __future__ import annotations
 

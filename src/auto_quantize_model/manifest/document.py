@@ -30,11 +30,6 @@ def dumps(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def schema() -> dict[str, Any]:
-    """The committed JSON Schema of manifests."""
-    return _schema("schema.json")
-
-
 def check_manifest(manifest: Mapping[str, Any]) -> None:
     """Validate a manifest against the JSON Schema."""
     _check(manifest, "schema.json")

@@ -73,16 +73,16 @@ def _kernel(quantizer: Any, device: torch.device) -> str:
         return str(quantizer.backend)
     if device.type == "cpu":
         return "modelopt eager"
-    return _cuda_kernel(quantizer)
+    return _cuda_kernel(quantizer, device)
 
 
-def _cuda_kernel(quantizer: Any) -> str:
+def _cuda_kernel(quantizer: Any, device: torch.device) -> str:
     from modelopt.torch.kernels.quantization import gemm
     from modelopt.torch.quantization import extensions
 
     if quantizer.block_sizes is not None:
         nvfp4 = tuple(quantizer.block_sizes.get("scale_bits") or ()) == NVFP4_SCALE_BITS
-        capable = torch.cuda.get_device_capability() >= _TRITON_FP4_CAPABILITY
+        capable = torch.cuda.get_device_capability(device) >= _TRITON_FP4_CAPABILITY
         return "modelopt triton" if nvfp4 and capable and gemm.IS_AVAILABLE else "modelopt cuda_ext_mx"
     extension = extensions.get_cuda_ext_fp8() if isinstance(quantizer.num_bits, tuple) else extensions.get_cuda_ext()
     if extension is None:

@@ -77,13 +77,22 @@ def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQu
 
 
 def _check_covered(name: str, role: str, quantizer: Any) -> None:
+    from modelopt.torch.quantization.calib import MaxCalibrator
     from modelopt.torch.quantization.nn import TensorQuantizer
 
     if not isinstance(quantizer, TensorQuantizer):
         raise NotCoveredError(f"format '{name}' quantizes a tensor in several steps")
-    if role == "weight" or not quantizer.is_enabled:
+    if not quantizer.is_enabled:
         return
     blocks = quantizer.block_sizes
+    if quantizer._use_constant_amax or quantizer._constant_amax is not None or quantizer._dynamic:
+        raise NotCoveredError(f"format '{name}' takes its {role} maximum from elsewhere than calibration")
+    if type(quantizer._calibrator) is not MaxCalibrator:
+        raise NotCoveredError(f"format '{name}' calibrates its {role} by other than the maximum")
+    if blocks is not None and blocks.get("type") != "dynamic" and blocks.get("scale_bits"):
+        raise NotCoveredError(f"format '{name}' scales its {role} blocks in two static levels")
+    if role == "weight":
+        return
     if quantizer.axis is not None or (blocks is not None and blocks.get("type") != "dynamic"):
         raise NotCoveredError(f"format '{name}' quantizes inputs neither per tensor nor per dynamic block")
 

@@ -103,7 +103,11 @@ def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:
-    """The sum of the groups' predicted KL; None where the engine gave none."""
-    found = [entry.get("predicted_kl") for entry in manifest["layer_sensitivity"].values()]
-    numbers = [value for value in found if value is not None]
-    return sum(numbers) if numbers else None
+    """The sum of the predicted KL of the groups that the search quantizes; None where the engine gave none."""
+    layers = manifest["layers"]
+    entries = manifest["layer_sensitivity"].values()
+    measured = [entry for entry in entries if entry["predicted_kl"] is not None]
+    if not measured:
+        return None
+    numbers = [entry["predicted_kl"] for entry in measured if layers[entry["modules"][0]]["quantized"]]
+    return float(sum(numbers))
