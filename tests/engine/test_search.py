@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auto_quantize_model.cases.settings import AutoQuantSettings
@@ -35,21 +35,30 @@ def test_by_default_every_group_is_quantized(groups: list[tuple[float, int]], bi
     assert found.score == pytest.approx(sum(score for score, _ in groups))
 
 
+SOLVER_SLACK = 1e-6
+
+
 @settings(max_examples=25, deadline=None)
+@example([(1.0, 64)], 15.999999999999998)
 @given(GROUPS, st.floats(4.1, 16.0))
 def test_a_budget_is_kept_and_no_selection_is_better(groups: list[tuple[float, int]], budget: float) -> None:
     bits = 4.0
     scores = [scored(score, weights, f"g{i}") for i, (score, weights) in enumerate(groups)]
     found = search(scores, bits, settings_with(budget))
     assert found.status == "optimal"
-    assert found.effective_bits <= budget * (1 + 1e-9)
+    assert found.effective_bits <= budget * (1 + SOLVER_SLACK)
     full = sum(weights for _, weights in groups)
-    best = math.inf
+    best = within_slack = math.inf
     for chosen in itertools.product((True, False), repeat=len(groups)):
         cost = sum(w * (bits if q else 16.0) for (_, w), q in zip(groups, chosen, strict=True)) / full
+        # The solver has a slack of its own: a selection a hair over the budget may count as within it.
+        lost = sum(s for (s, _), q in zip(groups, chosen, strict=True) if q)
         if cost <= budget:
-            best = min(best, sum(s for (s, _), q in zip(groups, chosen, strict=True) if q))
-    assert found.score == pytest.approx(best, rel=1e-6, abs=1e-9)
+            best = min(best, lost)
+        if cost <= budget * (1 + SOLVER_SLACK):
+            within_slack = min(within_slack, lost)
+    assert found.score is not None
+    assert within_slack * (1 - 1e-6) - 1e-9 <= found.score <= best * (1 + 1e-6) + 1e-9
 
 
 def test_a_budget_below_the_format_is_infeasible_not_a_crash() -> None:

@@ -69,6 +69,7 @@ class Case:
 class Suite:
     """All cases of a `suite.yaml`, models outermost, then pairs, then sizes."""
 
+    path: Path
     cases: tuple[Case, ...]
     tolerances: Tolerances
 
@@ -115,7 +116,7 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
         for size in suite.sizes
     )
     _check_sizes(path, cases)
-    return Suite(cases, suite.tolerances)
+    return Suite(path, cases, suite.tolerances)
 
 
 class _Reader:
