@@ -4,7 +4,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.places import SUITE, TINY
+from tests.places import ROOT, SUITE
 
 from auto_quantize_model import InputError, load_suite
 from auto_quantize_model.cases.settings import SIZES
@@ -29,10 +29,11 @@ PAIRS = {
 
 @pytest.fixture
 def own_suite(tmp_path: Path) -> Path:
-    """A suite and a models tree of one's own, to break; returns the suite file."""
-    shutil.copytree(SUITE.parent, tmp_path / "sensitivity_cases")
-    (tmp_path / "models" / "qwen3_vl_tiny").mkdir(parents=True)
-    shutil.copy(TINY / "model.yaml", tmp_path / "models" / "qwen3_vl_tiny")
+    """The suite and its models without weights or downloaded captions, to break; returns the suite file."""
+    shutil.copytree(SUITE.parent, tmp_path / "sensitivity_cases", ignore=shutil.ignore_patterns("coco2017_*"))
+    for file in (ROOT / "models").glob("*/model.yaml"):
+        (tmp_path / "models" / file.parent.name).mkdir(parents=True)
+        shutil.copy(file, tmp_path / "models" / file.parent.name)
     return tmp_path / "sensitivity_cases" / "suite.yaml"
 
 
@@ -56,14 +57,28 @@ def test_run_folders_keep_the_published_names(suite: Suite) -> None:
     assert case.run_folder.as_posix() == (
         "qwen3_vl_tiny/layer-analysis/weight-fp8-act-fp16/qwen3_vl_tiny_autoquant_wfp8_afp16_lm_small"
     )
-    legacy = by_id["qwen3_vl_tiny-wint8_aint8-large"]
+    legacy = by_id["qwen3_vl_4b_instruct-wint8_aint8-large"]
     assert legacy.pair.scheme_name == "int8_autoquant_lm_default"
-    renamed = legacy.model.model_copy(update={"name": "qwen3_vl_4b_instruct"})
-    import dataclasses
-
-    assert dataclasses.replace(legacy, model=renamed).run_folder.as_posix() == (
+    assert legacy.run_folder.as_posix() == (
         "qwen3_vl_4b_instruct/layer-analysis/weight-int8-act-int8/qwen3_vl_4b_autoquant_int8_lm_large"
     )
+
+
+def test_models_and_pairs_stand_once_and_in_order(suite: Suite) -> None:
+    assert [model.name for model in suite.models] == ["qwen3_vl_tiny", "qwen3_vl_4b_instruct"]
+    assert [pair.name for pair in suite.pairs] == list(PAIRS)
+
+
+def test_a_model_that_was_never_fetched_is_in_the_matrix(own_suite: Path) -> None:
+    cases = load_suite(own_suite).select("4b")
+    assert len(cases) == len(PAIRS) * len(SIZES)
+    case = cases[0]
+    assert (case.model.family, case.model.hub_id) == ("qwen3_vl", "Qwen/Qwen3-VL-4B-Instruct")
+    assert (case.model.devices, case.model.dtype) == (("cuda",), "bfloat16")
+    assert case.checkpoint == own_suite.parents[1] / "models" / "qwen3_vl_4b_instruct" / "checkpoint"
+    assert case.captions_file == own_suite.parent / "data" / "coco2017_captions_small.txt"
+    assert not case.checkpoint.exists()
+    assert not case.captions_file.exists()
 
 
 def test_the_kl_method_has_folders_of_its_own() -> None:
@@ -73,7 +88,7 @@ def test_the_kl_method_has_folders_of_its_own() -> None:
 
 def test_overrides_reach_every_case() -> None:
     suite = load_suite(SUITE, overrides=["autoquant.batch_size=4", "dataset.seq_len=64", "suite.sizes=[small]"])
-    assert len(suite.cases) == len(PAIRS)
+    assert len(suite.cases) == len(suite.models) * len(PAIRS)
     assert {(case.autoquant.batch_size, case.dataset.seq_len) for case in suite.cases} == {(4, 64)}
 
 
@@ -135,12 +150,11 @@ def test_a_wrong_override_is_one_line(override: str, message: str) -> None:
         ("suite.yaml", "models: [a\n", "not valid YAML"),
         ("suite.yaml", "- a\n", "must hold 'key: value' lines, not a list"),
         ("suite.yaml", "", "must hold 'key: value' lines, not nothing"),
-        ("suite.yaml", "models: [qwen3_vl_tiny]\npairs: [wfp8_afp8]\n", "the key 'dataset' is missing"),
+        ("suite.yaml", "pairs: [wfp8_afp8]\n", "the key 'models' is missing"),
         ("conf/autoquant/default.yaml", "batch_size: 8\nbatch_size: 9\n", "line 2, column 1"),
         ("conf/autoquant/default.yaml", "name: other\n", "unknown key 'name'"),
         ("conf/autoquant/default.yaml", "batch_size: !!int x\n", "not valid YAML"),
         ("conf/autoquant/default.yaml", "? [a]\n: b\n", "a key must be a word"),
-        ("conf/quant_pair/wfp8_afp8.yaml", "weight: fp8\nactivation: fp8\n", "the key 'format' is missing"),
         (
             "conf/quant_pair/wfp8_afp8.yaml",
             "weight: fp8\nactivation: fp8\nformat: {name: X, preset: X, changes: {'*input_quantizer': {}}}\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from auto_quantize_model.cases.settings import Settings
+
+_NUMBER = re.compile(r"[0-9]+")
 
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
@@ -64,13 +67,15 @@ def validate(model: type[SettingsT], values: Mapping[str, Any], origin: str) -> 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A key that is missing may just be misspelt, so an unknown one is told first.
+        first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
         raise InputError(f"{origin}: {_explain(model, first)}") from None
 
 
 def available(folder: Path) -> list[str]:
-    """The names that a configuration folder offers."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    """The names that a configuration folder offers, numbers in them by their value: afp8 before afp16."""
+    names = [path.stem for path in folder.glob("*.yaml") if not path.name.startswith(".")]
+    return sorted(names, key=lambda name: _NUMBER.sub(lambda number: number[0].zfill(20), name))
 
 
 def _explain(model: type[BaseModel], error: ErrorDetails) -> str:

@@ -156,8 +156,9 @@ class SuiteSettings(Settings):
     """`suite.yaml`: models x pairs x sizes."""
 
     models: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
-    pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
+    pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(default=(), min_length=1, strict=False)
+    """Left out, every pair that the suite can name."""
     sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
-    dataset: Name
+    dataset: Name = "embedded_captions"
     autoquant: Name = "default"
     tolerances: Tolerances = Tolerances()

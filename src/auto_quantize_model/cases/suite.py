@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.cases.expression import compile_expression
-from auto_quantize_model.cases.loading import available, read_mapping, validate
+from auto_quantize_model.cases.layers import LayeredFile, Layers
+from auto_quantize_model.cases.loading import read_mapping, validate
 from auto_quantize_model.cases.overrides import Override, override, parse_override
 from auto_quantize_model.cases.settings import (
     AutoQuantSettings,
@@ -38,7 +39,7 @@ class Case:
     models_root: Path
     """The folder that holds one folder a model."""
     data_root: Path
-    """The folder that relative dataset roots start from: that of `suite.yaml`."""
+    """The folder that a relative root of the dataset starts from: the suite's or the built-in one."""
 
     @property
     def id(self) -> str:
@@ -73,6 +74,16 @@ class Suite:
     cases: tuple[Case, ...]
     tolerances: Tolerances
 
+    @property
+    def models(self) -> tuple[ModelSettings, ...]:
+        """The suite's models, in its order."""
+        return tuple({case.model.name: case.model for case in self.cases}.values())
+
+    @property
+    def pairs(self) -> tuple[PairSettings, ...]:
+        """The suite's pairs, in its order."""
+        return tuple({case.pair.name: case.pair for case in self.cases}.values())
+
     def select(self, expression: str = "") -> tuple[Case, ...]:
         """The cases that an expression in the language of pytest's `-k` matches; none is an error."""
         matches = compile_expression(expression)
@@ -91,32 +102,37 @@ class Suite:
 
 
 def load_suite(path: str | Path, models_root: str | Path | None = None, overrides: Sequence[str] = ()) -> Suite:
-    """Read a suite with its configuration folder `conf/`, which lies beside it.
+    """Read a suite, with the configuration folder `conf/` beside it laid over the built-in one.
 
-    `models_root` is the folder of `<model>/model.yaml`; by default `models/` beside the suite's folder.
+    `models_root` is the folder of `<model>/model.yaml`; by default `models/` beside the suite, or beside its folder.
     `overrides` are dotted assignments such as `autoquant.batch_size=4`, applied to every case.
     """
     path = Path(path)
-    root = Path(models_root) if models_root is not None else path.resolve().parent.parent / "models"
+    root = Path(models_root) if models_root is not None else _models_near(path)
     parsed = [parse_override(text) for text in overrides]
     values, clause = override(read_mapping(path), "suite", parsed)
     suite = validate(SuiteSettings, values, f"{path}{clause}")
     reader = _Reader(path, root, parsed)
     models = [reader.model(name) for name in suite.models]
-    pairs = [reader.config(PairSettings, "quant_pair", name) for name in suite.pairs]
-    autoquant = reader.config(AutoQuantSettings, "autoquant", suite.autoquant)
-    datasets = {
-        name: reader.config(DatasetSettings, "dataset", name)
-        for name in {suite.dataset, *(model.dataset for model in models if model.dataset)}
-    }
+    pairs = [reader.pair(name) for name in suite.pairs or reader.layers.names("quant_pair")]
+    autoquant = reader.autoquant(suite.autoquant)
+    named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
+    datasets = {name: reader.dataset(name, file) for name, file in named.items()}
     cases = tuple(
-        Case(model, pair, size, datasets[model.dataset or suite.dataset], autoquant, root, path.parent)
+        Case(model, pair, size, dataset, autoquant, root, data_root)
         for model in models
+        for dataset, data_root in [datasets[model.dataset or suite.dataset]]
         for pair in pairs
         for size in suite.sizes
     )
     _check_sizes(path, cases)
     return Suite(path, cases, suite.tolerances)
+
+
+def _models_near(suite: Path) -> Path:
+    folder = suite.resolve().parent
+    beside_folder = folder.parent / "models"
+    return beside_folder if beside_folder.is_dir() and not (folder / "models").is_dir() else folder / "models"
 
 
 class _Reader:
@@ -126,28 +142,47 @@ class _Reader:
         self.suite = suite
         self.models_root = models_root
         self.overrides = overrides
+        self.layers = Layers(suite.parent)
 
-    def config(self, settings: type[SettingsT], section: str, name: str) -> SettingsT:
-        folder = self.suite.parent / "conf" / section
-        file = folder / f"{name}.yaml"
-        if not file.is_file():
-            raise InputError(
-                f"{self.suite}: {section} '{name}' is unknown: no file {file}; {nearest(name, available(folder))}"
-            )
-        return self._read(settings, section, file, name)
+    def pair(self, name: str) -> PairSettings:
+        file = self.layers.read("quant_pair", name, self.suite)
+        return self._settings(PairSettings, "quant_pair", name, file)
+
+    def autoquant(self, name: str) -> AutoQuantSettings:
+        file = self.layers.read("autoquant", name, self.suite)
+        return self._settings(AutoQuantSettings, "autoquant", name, file)
+
+    def dataset(self, name: str, named_in: Path) -> tuple[DatasetSettings, Path]:
+        """A dataset, and the folder that its root starts from: that of whoever states the root.
+
+        Captions that do not come with the package are the user's, and lie with the suite.
+        """
+        file = self.layers.read("dataset", name, named_in)
+        dataset = self._settings(DatasetSettings, "dataset", name, file)
+        overridden = any(each.section == "dataset" and each.keys == ("root",) for each in self.overrides)
+        folder = self.layers.own if overridden else file.origins.get("root", self.layers.own)
+        comes_with_it = any(
+            (folder / dataset.root / dataset.captions_path.format(size=size)).is_file()
+            for size in dataset.size_to_max_samples
+        )
+        return dataset, folder if comes_with_it else self.layers.own
+
+    def model_file(self, name: str) -> Path:
+        return self.models_root / name / "model.yaml"
 
     def model(self, name: str) -> ModelSettings:
-        file = self.models_root / name / "model.yaml"
+        file = self.model_file(name)
         if not file.is_file():
             known = [path.parent.name for path in self.models_root.glob("*/model.yaml")]
             raise InputError(f"{self.suite}: model '{name}' is unknown: no file {file}; {nearest(name, known)}")
-        return self._read(ModelSettings, "model", file, name)
+        return self._settings(ModelSettings, "model", name, LayeredFile(file, read_mapping(file)))
 
-    def _read(self, settings: type[SettingsT], section: str, file: Path, name: str) -> SettingsT:
-        values, clause = override(read_mapping(file), section, self.overrides)
+    def _settings(self, settings: type[SettingsT], section: str, name: str, file: LayeredFile) -> SettingsT:
+        values, clause = override(dict(file.values), section, self.overrides)
+        origin = f"{file.path}{clause}"
         if "name" in values:
-            raise InputError(f"{file}{clause}: unknown key 'name'; the name is that of the file or the model's folder")
-        return validate(settings, {"name": name, **values}, f"{file}{clause}")
+            raise InputError(f"{origin}: unknown key 'name'; the name is that of the file or the model's folder")
+        return validate(settings, {"name": name, **values}, origin)
 
 
 def _check_sizes(path: Path, cases: Iterable[Case]) -> None:
