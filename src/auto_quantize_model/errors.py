@@ -17,6 +17,10 @@ class CaseError(RuntimeError):
     """One case cannot be run, while others can. The message is one line."""
 
 
+class UnavailableError(CaseError):
+    """A case needs something that is not on this machine: a GPU, a checkpoint. Nothing is wrong with the case."""
+
+
 class NotCoveredError(CaseError):
     """Replay has no arithmetic for something, while ModelOpt's own loop does."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.capture import capture
 from auto_quantize_model.engine.environment import describe_environment
@@ -52,6 +54,8 @@ class CaseResult:
     scores: CaseScores | None
     """The engine's answer, with what each caption adds to each group's score."""
     error: str | None = None
+    skipped: bool = False
+    """Whether nothing is wrong, and only this machine lacks what the case needs; `error` says what."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,15 +92,25 @@ def run_cases(
     """Run cases, grouped so that each model is loaded and passed over once; yields a result a case.
 
     Whatever the user must mend is an `InputError` at this call, before any model is loaded, where it can be known
-    by then. A pair that cannot run fails only its own cases. `device` and `model_paths` win over the cases' settings.
+    by then. A pair that cannot run fails only its own cases; a model that this machine lacks is skipped, and its
+    cases come first. `device` and `model_paths` win over the cases' settings.
     """
     if engine not in ENGINES:
         raise InputError(f"engine '{engine}' is unknown; {nearest(engine, ENGINES)}")
-    runs = [_prepare(plan, engine, device, model_paths or {}) for plan in plan_runs(cases)]
-    return _execute_all(runs, progress)
+    paths = {name: Path(path) for name, path in (model_paths or {}).items()}
+    here: list[Case] = []
+    skipped: list[CaseResult] = []
+    for case in cases:
+        reason = why_unavailable(case, device, paths.get(case.model.name))
+        if reason is None:
+            here.append(case)
+        else:
+            skipped.append(CaseResult(case, None, None, reason, skipped=True))
+    runs = [_prepare(plan, engine, device, paths) for plan in plan_runs(here)]
+    return itertools.chain(skipped, _execute_all(runs, progress))
 
 
-def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, str | Path]) -> _Run:
+def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path]) -> _Run:
     first = plan.cases[0]
     found = find_device(device or first.autoquant.device, first.model.devices)
     # Replay has no shortcut for the KL method: each group must really be quantized and run.
@@ -108,7 +122,7 @@ def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mappi
             formats[pair.name] = _prepare_format(pair, actual, found)
         except CaseError as error:
             refused[pair.name] = str(error)
-    checkpoint = Checkpoint(Path(paths.get(first.model.name, first.checkpoint)))
+    checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
     return _Run(plan, actual, found, checkpoint, formats, refused)
 
 

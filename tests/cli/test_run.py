@@ -148,6 +148,21 @@ def test_wrong_input_is_one_line_and_writes_nothing(
     assert not output.exists()
 
 
+def test_a_model_that_is_not_here_is_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-k", "wfp8_afp16 and small", "--output", str(tmp_path)) == 0
+    printed = capsys.readouterr().out
+    assert "qwen3_vl_4b_instruct skipped: " in printed
+    assert "hf download Qwen/Qwen3-VL-4B-Instruct --local-dir " in printed
+    assert "1 of 2 cases done" in printed
+
+
+def test_if_nothing_can_run_here_that_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-k", "4b", "--output", str(tmp_path / "output")) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: none of the selected cases can run here: qwen3_vl_4b_instruct: ")
+    assert not (tmp_path / "output").exists()
+
+
 def test_captions_that_cannot_be_used_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, content in {"empty": b"\n\n", "latin": b"A caf\xe9 table.\n" * 600}.items():
         (tmp_path / f"{name}.txt").write_bytes(content)

@@ -5,6 +5,7 @@ import torch
 
 from auto_quantize_model import CaseError, InputError, Suite
 from auto_quantize_model.cases.settings import FormatSettings
+from auto_quantize_model.errors import UnavailableError
 from auto_quantize_model.precision.capability import check_format, find_device
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -27,7 +28,7 @@ def test_a_device_that_is_not_there_is_one_line(name: str, message: str) -> None
 
 
 def test_a_model_says_where_it_may_run() -> None:
-    with pytest.raises(InputError, match="allow cuda only"):
+    with pytest.raises(UnavailableError, match="allow cuda only"):
         find_device("cpu", ("cuda",))
     assert find_device("auto", ("cpu",)) == torch.device("cpu")
 

@@ -23,7 +23,7 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
         "--suite", type=Path, default=DEFAULT_SUITE, metavar="FILE", help="Suite (default: %(default)s)"
     )
     parser.add_argument(
-        "--models-root", type=Path, metavar="DIR", help="Models tree (default: models/ beside the suite)"
+        "--models-root", type=Path, metavar="DIR", help="Models tree (default: models/ beside the suite or its folder)"
     )
     parser.add_argument(
         "--override",

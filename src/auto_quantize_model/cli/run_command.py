@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
@@ -54,11 +55,16 @@ def run(arguments: argparse.Namespace) -> int:
         console.width = _PLAIN_WIDTH
     output = arguments.output or _default_output()
     results = _run(cases, arguments, paths, output, Console(stderr=True))
-    console.print(_table(results))
-    failed = [result for result in results if result.error]
+    skipped = [result for result in results if result.skipped]
+    if len(skipped) == len(results):
+        raise InputError(f"none of the selected cases can run here: {skipped[0].case.model.name}: {skipped[0].error}")
+    console.print(_table([result for result in results if not result.skipped]))
+    for model, reason in {result.case.model.name: result.error for result in skipped}.items():
+        console.print(f"{model} skipped: {reason}", style="yellow", markup=False, soft_wrap=True)
+    failed = [result for result in results if result.error and not result.skipped]
     for result in failed:
         console.print(f"{result.case.id}: {result.error}", style="red", markup=False, soft_wrap=True)
-    done = len(results) - len(failed)
+    done = len(results) - len(failed) - len(skipped)
     console.print(f"{done} of {len(results)} cases done; artifacts: {output}", markup=False, soft_wrap=True)
     return 1 if failed else 0
 
@@ -75,7 +81,7 @@ def _run(
             for result in run_cases(
                 cases, engine=arguments.engine, device=arguments.device, model_paths=paths, progress=progress
             ):
-                if not results:
+                if not result.skipped and all(each.skipped for each in results):
                     write_composed_config(cases, output)
                 if result.manifest is not None:
                     write_case(result.case, result.manifest, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
 
 SCHEMA_VERSION = 1
 RECIPE_SUFFIX = ".quant_recipe"
 """What ModelOpt appends to a group's name."""
+_MOST_ERRORS = 2
+"""Enough to show a key that was renamed: the one is missing, the other is unexpected."""
 
 
 class InvalidManifestError(ValueError):
@@ -64,10 +68,14 @@ def _refuse_constant(name: str) -> None:
 
 
 def _check(manifest: Any, name: str) -> None:
-    error = next(iter(_validator(name).iter_errors(manifest)), None)
-    if error is not None:
-        place = ".".join(str(part) for part in error.absolute_path) or "the whole"
-        raise InvalidManifestError(f"{place}: {error.message.splitlines()[0][:300]}")
+    errors = list(itertools.islice(_validator(name).iter_errors(manifest), _MOST_ERRORS))
+    if errors:
+        raise InvalidManifestError("; ".join(_explain(error) for error in errors))
+
+
+def _explain(error: ValidationError) -> str:
+    place = ".".join(str(part) for part in error.absolute_path) or "the whole"
+    return f"{place}: {error.message.splitlines()[0][:300]}"
 
 
 @functools.cache
