@@ -1,0 +1,160 @@
+"""Replacing a whole folder: whoever looks, and whenever the process is killed, finds all old files or all new ones.
+
+The new folder is staged beside its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
+folder is parked in `.publishing/` for a moment; a process killed just then leaves it there, and `put_back` mends that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.baselines.exchange import exchange
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+
+STAGING = ".publishing"
+"""The folder, two levels above a published one, in which it is prepared."""
+_PARKED = "old"
+_STALE_SECONDS = 3600
+_ATTEMPTS = 100
+_DISTURBED = {errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY}
+"""What another process that publishes at the same time can cause; trying again helps."""
+
+
+def replace_folder(folder: Path, texts: Mapping[str, str]) -> None:
+    """Make a folder hold exactly these files, in one step; a file in it that would be lost is an error."""
+    try:
+        contents = {name: text.encode() for name, text in texts.items()}
+        _sweep(_staging(folder))
+        _replace(folder, contents)
+    except UnicodeEncodeError as error:
+        raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None
+    except OSError as error:
+        raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+
+
+def put_back(folder: Path) -> None:
+    """Put a folder back that a killed process has parked; does nothing where the folder is in its place."""
+    if os.path.lexists(folder):
+        return
+    places = [_parking_place(workspace, folder) for workspace in _workspaces(_staging(folder))]
+    # Another process may put it back first.
+    with _undisturbed():
+        parked = [place for place in places if place.exists()]
+        if parked:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            max(parked, key=_parked_at).rename(folder)
+
+
+def _parked_at(parked: Path) -> int:
+    return parked.parent.stat().st_mtime_ns
+
+
+def _workspaces(staging: Path) -> list[Path]:
+    try:
+        return list(staging.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _staging(folder: Path) -> Path:
+    return folder.parent.parent / STAGING
+
+
+def _parking_place(workspace: Path, folder: Path) -> Path:
+    """The path says where the folder belongs, for whoever finds it there."""
+    return workspace / _PARKED / folder.parent.name / folder.name
+
+
+def _refuse_to_lose(folder: Path, names: Container[str]) -> None:
+    if folder.exists():
+        for path in sorted(folder.iterdir()):
+            if path.name not in names:
+                raise InputError(f"{path}: is no artifact and would be lost by publishing; move it away")
+
+
+def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            put_back(folder)
+            _refuse_to_lose(folder, contents)
+            _replace_once(folder, contents)
+        except OSError as error:
+            if error.errno not in _DISTURBED or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _replace_once(folder: Path, contents: Mapping[str, bytes]) -> None:
+    workspace = _new_workspace(_staging(folder))
+    try:
+        _put_in_place(_stage(workspace, contents), folder, workspace)
+    finally:
+        _discard(workspace)
+
+
+def _stage(workspace: Path, contents: Mapping[str, bytes]) -> Path:
+    staged = workspace / "new"
+    staged.mkdir()
+    for name, content in contents.items():
+        (staged / name).write_bytes(content)
+    return staged
+
+
+def _put_in_place(staged: Path, folder: Path, workspace: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.lexists(folder):
+        staged.rename(folder)
+    elif not exchange(staged, folder):
+        parked = _parking_place(workspace, folder)
+        parked.parent.mkdir(parents=True)
+        folder.rename(parked)
+        staged.rename(folder)
+
+
+def _new_workspace(staging: Path) -> Path:
+    for _ in range(_ATTEMPTS):
+        # Another process removes the staging folder when it is the last to leave it.
+        with _undisturbed():
+            staging.mkdir(parents=True, exist_ok=True)
+            return Path(tempfile.mkdtemp(dir=staging))
+    raise InputError(f"{staging}: cannot be written: it vanishes again and again; publish when nothing else does")
+
+
+def _discard(workspace: Path) -> None:
+    """Remove a workspace; what is parked in it and missed in its place goes back there first."""
+    with contextlib.suppress(OSError):
+        for parked in (workspace / _PARKED).glob("*/*"):
+            put_back(workspace.parent.parent / parked.parent.name / parked.name)
+        # A folder that is only half deleted must never be taken for a parked one.
+        with _undisturbed():
+            (workspace / _PARKED).rename(workspace / "dropped")
+        shutil.rmtree(workspace)
+        workspace.parent.rmdir()
+
+
+def _sweep(staging: Path) -> None:
+    for workspace in _workspaces(staging):
+        with _undisturbed():
+            if time.time() - workspace.stat().st_mtime > _STALE_SECONDS:
+                _discard(workspace)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Pass over what another process did first."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISTURBED:
+            raise

@@ -1,0 +1,117 @@
+"""The index of a model's baselines: `models/<model>/layer-analysis/README.md`, generated from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.artifacts import write_files
+from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.reports import markdown
+from auto_quantize_model.reports.rows import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from auto_quantize_model.cases.suite import Case, Suite
+
+NAME = "README.md"
+
+_NOTHING = "n/a"
+_COLUMNS = (
+    "Case",
+    "Format",
+    "Effective Bits",
+    "Captions",
+    "Total Score",
+    "Total Predicted KL",
+    "Most Sensitive Group",
+    "Regenerate",
+)
+
+
+def index_file(suite: Suite, model: str) -> Path:
+    """Where a model's index lies."""
+    return _cases(suite, model)[0].models_root / model / "layer-analysis" / NAME
+
+
+def index_text(suite: Suite, model: str) -> str:
+    """The index of a model: a function of the committed baselines of the suite's cases and of nothing else."""
+    return "".join(f"{line}\n" for line in _lines(suite, model))
+
+
+def write_index(suite: Suite, model: str) -> bool:
+    """Bring a model's index up to date; whether that changed it."""
+    file, text = index_file(suite, model), index_text(suite, model)
+    if committed_index(suite, model) == text.encode():
+        return False
+    write_files(file.parent, {file.name: text})
+    return True
+
+
+def committed_index(suite: Suite, model: str) -> bytes | None:
+    """The bytes of a model's index as it is; None where there is none."""
+    file = index_file(suite, model)
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}; check what it is and who may read it") from None
+
+
+def suite_folder(suite: Suite) -> str:
+    """The suite's folder as it is typed beside the models tree; its name alone where it lies elsewhere."""
+    folder = suite.path.resolve().parent
+    beside = suite.cases[0].models_root.resolve().parent
+    return folder.relative_to(beside).as_posix() if folder.is_relative_to(beside) else folder.name
+
+
+def publish_command(suite: Suite, expression: str) -> str:
+    """The command that runs and publishes the cases that an expression selects."""
+    return f"pytest -m gpu {suite_folder(suite)} -k {expression} --publish"
+
+
+def _cases(suite: Suite, model: str) -> Sequence[Case]:
+    return [case for case in suite.cases if case.model.name == model]
+
+
+def _lines(suite: Suite, model: str) -> Iterator[str]:
+    cases = _cases(suite, model)
+    baselines = [(case, baseline) for case in cases if (baseline := read_baseline(case)) is not None]
+    yield f"# Layer sensitivity of {model}"
+    yield ""
+    if not baselines:
+        yield f"No case is published yet. To create: `{publish_command(suite, model)}`."
+        return
+    yield "The baselines that runs are compared with: one folder a case, with its manifest and the reports rendered"
+    yield "from it. This page is generated from the manifests whenever a case is published; edits are lost. Captions"
+    yield "are those calibrated with; the total predicted KL is in nats per token."
+    yield ""
+    yield "|" + "|".join(_COLUMNS) + "|"
+    yield "|" + " :--- |" * len(_COLUMNS)
+    for case, baseline in baselines:
+        yield "|" + "|".join(_cells(suite, case, baseline)) + "|"
+    if len(baselines) < len(cases):
+        yield ""
+        yield f"{len(baselines)} of {len(cases)} cases are published."
+
+
+def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[str]:
+    report = baseline_folder(case).relative_to(index_file(suite, case.model.name).parent) / markdown.NAME
+    newer = "schema_version" in baseline
+    state = baseline["autoquant_state"]
+    yield f"[{case.id}]({report.as_posix()})"
+    yield f"`{baseline['quantization']['format']}`" if newer else _NOTHING
+    yield f"{state['constraints']['effective_bits']:.2f}"
+    yield str(baseline["calibration"]["calibrated_samples"]) if newer else _NOTHING
+    yield _scientific(state["score"])
+    yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
+    worst = rows(baseline)[0]
+    yield f"`{worst['layer']}`" if worst["sensitivity"] is not None else _NOTHING
+    yield f"`{publish_command(suite, case.id)}`"
+
+
+def _scientific(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.3e}"

@@ -1,0 +1,173 @@
+"""Writing a case's artifacts over its baseline, where that changes anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from auto_quantize_model.artifacts import render_reports
+from auto_quantize_model.baselines.compare import summary
+from auto_quantize_model.baselines.folders import replace_folder
+from auto_quantize_model.baselines.store import (
+    ForeignBaselineError,
+    baseline_folder,
+    baseline_manifest,
+    read_baseline,
+)
+from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.manifest.document import InvalidManifestError, check_manifest, dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from auto_quantize_model.baselines.compare import Comparison
+    from auto_quantize_model.cases.suite import Case
+
+Action = Literal["created", "updated", "unchanged", "mended"]
+
+_MOST_KEYS = 5
+_BESIDE = ("environment", "engine")
+"""Sections that may differ without anything having changed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Publication:
+    """What publishing did to a case's baseline, and why."""
+
+    case_id: str
+    action: Action
+    """`mended`: only reports were rendered anew, from the manifest that stands."""
+    folder: Path
+    reason: str
+
+
+def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison | None) -> Publication:
+    """Make a manifest the case's baseline, unless the baseline says the same; then only its reports are mended.
+
+    `comparison` is that of the baseline with the manifest; None where there is no baseline that can be read.
+    """
+    _check_publishable(case, manifest)
+    try:
+        baseline = read_baseline(case)
+    except ForeignBaselineError:
+        raise
+    except InputError as error:
+        return _write(case, manifest, "updated", f"the baseline was unreadable: {error}")
+    if baseline is None:
+        return _write(case, manifest, "created", "there was no baseline")
+    reason = _reason_to_update(baseline, manifest, comparison)
+    if reason is not None:
+        return _write(case, manifest, "updated", reason)
+    return _mend_reports(case, baseline, "the baseline stands" if comparison is None else summary(comparison))
+
+
+def publish_reports(case: Case) -> Publication:
+    """Render a case's reports anew from its committed manifest, in place."""
+    baseline = read_baseline(case)
+    if baseline is None:
+        raise CaseError(f"{baseline_manifest(case)}: no such file to render reports from; publish the case first")
+    if "schema_version" not in baseline:
+        raise CaseError(f"{baseline_manifest(case)}: an older tool's, as are the reports beside it; publish the case")
+    return _mend_reports(case, baseline, "the reports are those of the manifest")
+
+
+def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
+    try:
+        check_manifest(manifest)
+    except InvalidManifestError as error:
+        raise CaseError(f"{case.id}: not published: the manifest is incomplete: {error}") from None
+    if manifest["case"]["id"] != case.id:
+        raise CaseError(f"{case.id}: not published: the manifest is of case '{manifest['case']['id']}'")
+    not_finite = next(_not_finite(manifest), None)
+    if not_finite is not None:
+        raise CaseError(f"{case.id}: not published: {not_finite}")
+
+
+def _not_finite(manifest: Mapping[str, Any]) -> Iterator[str]:
+    for name, entry in manifest["layer_sensitivity"].items():
+        if entry["status"] == "non_finite":
+            yield f"{name} is not finite"
+    if manifest["autoquant_state"]["status"] == "not_finite":
+        yield "the search found scores that are not finite"
+    if not _all_finite(manifest):
+        yield "the manifest holds a number that is not finite"
+
+
+def _all_finite(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_all_finite(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(_all_finite(inner) for inner in value)
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _reason_to_update(
+    baseline: Mapping[str, Any], manifest: Mapping[str, Any], comparison: Comparison | None
+) -> str | None:
+    """Why a baseline must give way; None where it may stand.
+
+    Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
+    """
+    old, new = (_without_beside(each) for each in (baseline, manifest))
+    if old == new:
+        return None
+    if comparison is None:
+        return "it was not compared with the baseline"
+    if comparison.verdict in ("drift", "incomparable"):
+        return summary(comparison)
+    changed = sorted(set(_keys(old)) ^ set(_keys(new)))
+    if changed:
+        return f"the manifest has other keys: {', '.join(changed[:_MOST_KEYS])}"
+    if comparison.verdict == "identical":
+        return "the scores are the same, but not what is derived from them"
+    return None
+
+
+def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in manifest.items() if key not in _BESIDE}
+
+
+def _keys(value: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            key = f"{prefix}.{name}" if prefix else name
+            yield key
+            yield from _keys(inner, key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys(inner, f"{prefix}[]")
+
+
+def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:
+    folder = baseline_folder(case)
+    replace_folder(folder, {baseline_manifest(case).name: dumps(manifest), **render_reports(manifest)})
+    return Publication(case.id, action, folder, reason)
+
+
+def _mend_reports(case: Case, baseline: Mapping[str, Any], reason: str) -> Publication:
+    folder, file = baseline_folder(case), baseline_manifest(case)
+    reports = render_reports(baseline)
+    stale = [name for name, text in reports.items() if not _holds(folder / name, text)]
+    if not stale:
+        return Publication(case.id, "unchanged", folder, reason)
+    replace_folder(folder, {file.name: _text(file), **reports})
+    return Publication(case.id, "mended", folder, f"not those of the manifest: {', '.join(stale)}")
+
+
+def _holds(file: Path, text: str) -> bool:
+    try:
+        return file.read_bytes() == text.encode()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}; check who may read it") from None
+
+
+def _text(file: Path) -> str:
+    """A file's text, with its line endings as they are."""
+    try:
+        return file.read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}; check who may read it") from None
