@@ -13,6 +13,7 @@ nox.options.sessions = ["lint", "tests"]
 # Not uv, even where it is installed: it resolves torch without pip's own package sources.
 nox.options.default_venv_backend = "virtualenv"
 
+CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -39,15 +40,48 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def sensitivity(session: nox.Session) -> None:
-    """Run the cases of the embedded model and print their table."""
+    """Run every case of the embedded model, on the GPU or the CPU, against its baseline: the main job."""
     install(session)
-    session.run("python", "-m", "auto_quantize_model", "run", "-k", "tiny", *session.posargs)
+    session.run("pytest", "-m", "gpu", CASES, "-k", "tiny", *session.posargs)
+
+
+@nox.session(default=False)
+def drift(session: nox.Session) -> None:
+    """Check what is committed under models/, without a model: schema, reports, configuration (seconds)."""
+    install(session)
+    session.run("pytest", "-m", "not gpu", CASES, *session.posargs)
+
+
+@nox.session(default=False)
+def gpu(session: nox.Session) -> None:
+    """Run every case of every model that is here, and the tests that need a GPU."""
+    install(session, "tests")
+    session.run("pytest", "-m", "gpu", CASES, "tests", *session.posargs)
+
+
+@nox.session(default=False)
+def publish(session: nox.Session) -> None:
+    """Run cases and write their artifacts into models/, for example `-- -k wint8`."""
+    install(session)
+    session.run("pytest", "-m", "gpu", CASES, "--publish", *session.posargs)
+
+
+@nox.session(default=False)
+def three_phase(session: nox.Session) -> None:
+    """Run one pair small, then medium, then large, for example `-- wint8_aint8`; stops at the first that fails."""
+    if not session.posargs or session.posargs[0].startswith("-"):
+        session.error("name a pair: nox -s three_phase -- wint8_aint8")
+    pair, *rest = session.posargs
+    install(session)
+    for size in ("small", "medium", "large"):
+        session.run("pytest", "-m", "gpu", CASES, "-k", f"{pair} and {size}", *rest)
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the whole matrix against ModelOpt's case-by-case loop (some minutes; `-- --help` lists the models)."""
+    """Time the matrix as tests against the bare engine, and against ModelOpt's loop (minutes; `-- --help`: models)."""
     install(session)
+    session.run("python", "tests/benchmarks/suite_cost.py")
     session.run("python", "tests/benchmarks/matrix.py", *session.posargs)
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
 import pytest
+from tests.places import ROOT
 
 HEAVY = ("torch", "transformers", "modelopt", "pytest")
 LIGHT = (
     "auto_quantize_model",
+    "auto_quantize_model.availability",
+    "auto_quantize_model.baselines.index",
+    "auto_quantize_model.baselines.publish",
+    "auto_quantize_model.baselines.tree",
     "auto_quantize_model.artifacts",
     "auto_quantize_model.captions.command",
     "auto_quantize_model.cases.suite",
     "auto_quantize_model.cli",
     "auto_quantize_model.manifest.build",
     "auto_quantize_model.manifest.document",
+    "auto_quantize_model.manifest.structure",
     "auto_quantize_model.plan",
     "auto_quantize_model.precision.formats",
     "auto_quantize_model.reports.json_report",
@@ -42,6 +49,22 @@ def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
         "plan_runs(load_suite('sensitivity_cases/suite.yaml').select('tiny'))"
     )
     assert not imported_by(code) & set(HEAVY)
+
+
+def test_loading_the_plugin_costs_a_session_that_does_not_use_it_next_to_nothing() -> None:
+    before = imported_by("import pytest, json")
+    ours = {name.partition(".")[0] for name in imported_by("import pytest, json, auto_quantize_model.plugin") - before}
+    assert ours <= {"auto_quantize_model"} | sys.stdlib_module_names
+
+
+def test_only_the_plugin_imports_pytest() -> None:
+    source = ROOT / "src" / "auto_quantize_model"
+    users = {
+        path
+        for path in source.rglob("*.py")
+        if re.search(r"^\s*(import|from) _?pytest", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {path.relative_to(source).parts[0] for path in users} == {"plugin"}
 
 
 def test_running_cases_does_not_need_pytest() -> None:

@@ -1,0 +1,95 @@
+"""The pytest plugin: every case is a test. Its hooks, which only pass on; imports nothing heavy.
+
+It is registered once, by the `pytest11` entry point; naming it in `pytest_plugins` too would register it twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from auto_quantize_model.plugin import collection, options, record
+from auto_quantize_model.plugin.fixtures import (
+    sensitivity_baseline,
+    sensitivity_case,
+    sensitivity_pair,
+    sensitivity_suite,
+)
+from auto_quantize_model.plugin.session import SESSION, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["sensitivity_baseline", "sensitivity_case", "sensitivity_pair", "sensitivity_suite"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add every option but `--publish`."""
+    options.add_options(parser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Generator[None, Any, Any]:
+    """Add `--publish` once every other plugin and conftest has had its chance to own that name."""
+    result = yield
+    options.add_publish(parser, early_config)
+    return result
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options against each other; start nothing."""
+    config.addinivalue_line(
+        "markers", "gpu: runs a model, on a CUDA GPU where there is one; on the CPU only if the model allows that"
+    )
+    session = config.stash[SESSION] = Session(config, options.read_options(config))
+    collector = record.Collector(session.records, in_controller=session.worker is None)
+    config.pluginmanager.register(collector, "sensitivity-records")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where every worker writes."""
+    node.workerinput["sensitivity_output"] = str(node.config.stash[SESSION].output)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize what asks for a case, a baseline or a pair."""
+    collection.parametrize(metafunc, metafunc.config.stash[SESSION])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the cases of a model next to each other."""
+    items[:] = collection.by_model(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Plan the passes for what is left after deselection."""
+    session.config.stash[SESSION].passes.plan(collection.cases_of(session.items))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach a case's record to its reports, which is how it gets from a worker to the controller."""
+    record.attach(item)
+    report = yield
+    record.remember_outcome(item, report)
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write what belongs to the whole session: the indices of published models, the JSON summary."""
+    session.config.stash[SESSION].finish(session)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print one line a case, the totals and where the artifacts are."""
+    lines = list(terminalreporter.config.stash[SESSION].summary_lines())
+    if lines:
+        terminalreporter.section("quantization sensitivity")
+    for line in lines:
+        terminalreporter.write_line(line)

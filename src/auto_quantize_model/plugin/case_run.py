@@ -1,0 +1,194 @@
+"""One case in its test: run when first asked, checked against its baseline, published when the test has passed."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from auto_quantize_model.artifacts import manifest_name, render_reports, write_case
+from auto_quantize_model.baselines.compare import compare, explain
+from auto_quantize_model.baselines.publish import publish_case, publish_reports
+from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.manifest.structure import manifest_structure
+from auto_quantize_model.plugin.commands import Commands, shown
+from auto_quantize_model.plugin.failing import fail
+from auto_quantize_model.plugin.record import new_record
+from auto_quantize_model.plugin.schema_check import check_against_snapshot
+from auto_quantize_model.reports.markdown import total_predicted_kl
+from auto_quantize_model.reports.rows import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from syrupy.assertion import SnapshotAssertion
+
+    from auto_quantize_model.baselines.compare import Comparison
+    from auto_quantize_model.baselines.publish import Publication
+    from auto_quantize_model.cases.suite import Case, Suite
+    from auto_quantize_model.plugin.collection import SuiteCase
+    from auto_quantize_model.plugin.session import Session
+
+
+class CaseRun:
+    """What a test gets for a case; every check fails the test with lines that say what to do next."""
+
+    def __init__(self, suite_case: SuiteCase, session: Session, test_file: Path) -> None:
+        """Nothing runs before the manifest is asked for."""
+        self.case: Case = suite_case.case
+        self.suite: Suite = suite_case.suite
+        self.record = new_record(suite_case, session.worker)
+        self._suite_case = suite_case
+        self._session = session
+        self._commands = Commands(suite_case, session.options, test_file)
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The case's manifest; the first case of a model that is asked for it runs the model's pass."""
+        started = time.perf_counter()
+        try:
+            manifest = self._regenerated() if self._session.options.report_only else self._run()
+            write_case(self.case, manifest, self._session.output)
+        except (InputError, CaseError) as error:
+            self._fail(str(error), "failed")
+        finally:
+            self.record.seconds += time.perf_counter() - started - (self.record.pass_seconds or 0.0)
+        self.record.artifacts = str(self.artifacts)
+        self.record.verdict = "regenerated" if self._session.options.report_only else "not compared"
+        self.record.total_score = manifest["autoquant_state"]["score"]
+        self.record.total_predicted_kl = total_predicted_kl(manifest)
+        self.record.most_sensitive_group = rows(manifest)[0]["layer"]
+        return manifest
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of what this run wrote."""
+        return self._session.output / self.case.run_folder
+
+    def check_artifacts(self) -> None:
+        """Fail unless every artifact lies in the run's output, whole, and the reports are those of the manifest."""
+        name = manifest_name(self.manifest)
+        try:
+            written = read_manifest(self.artifacts / name)
+        except InputError as error:
+            self._fail(str(error), "failed")
+        if written != self.manifest:
+            self._fail(f"{self.artifacts / name}: is not the manifest of this run", "failed")
+        for report, text in render_reports(self.manifest).items():
+            file = self.artifacts / report
+            if not file.is_file() or file.read_text(encoding="utf-8") != text:
+                self._fail(f"{file}: is missing, or is not the report of this run", "failed")
+
+    def check_schema(self, snapshot: SnapshotAssertion) -> None:
+        """Fail unless the manifest has the structure of the snapshot.
+
+        A case without a baseline has no snapshot: the JSON Schema has checked it. While publishing, the snapshot
+        follows: the drift checks compare it with what is committed.
+        """
+        manifest = self.manifest
+        if self._session.options.publish or not baseline_folder(self.case).is_dir():
+            return
+        reason = check_against_snapshot(manifest_structure(manifest), snapshot)
+        if reason is not None:
+            self._fail(
+                f"{self.case.id}: the structure of the manifest has changed\n{reason}\n"
+                f"if that is meant: {self._commands.case('--publish')}\n"
+                f"           and then: {self._commands.drift('--snapshot-update')}",
+                "drift",
+            )
+
+    def check_baseline(self) -> None:
+        """Fail unless the case agrees with its baseline; while publishing, only say how it differs."""
+        manifest, options = self.manifest, self._session.options
+        if options.report_only or options.publish:
+            return
+        try:
+            baseline = read_baseline(self.case)
+        except InputError as error:
+            self._fail(f"{error}\nto make it anew: {self._commands.case('--publish')}", "failed")
+        if baseline is None:
+            self._fail(
+                f"{self.case.id}: no baseline in {shown(baseline_folder(self.case))}\n"
+                f"to create it: {self._commands.case('--publish')}",
+                "new",
+            )
+        comparison = compare(baseline, manifest, self.suite.tolerances)
+        self._note(comparison)
+        if comparison.verdict in ("drift", "incomparable"):
+            file = baseline_folder(self.case) / manifest_name(baseline)
+            lines = [f"{self.case.id}, against {shown(file)}", *explain(comparison), *self._next_steps()]
+            self._fail("\n".join(lines), comparison.verdict)
+
+    def publish(self) -> None:
+        """Write the artifacts over the baseline if the user asks for that; called when the test has passed."""
+        if not self._session.options.publish or "manifest" not in self.__dict__:
+            return
+        if self._session.options.report_only:
+            publication = self._published(functools.partial(publish_reports, self.case))
+        else:
+            comparison = self._comparison_or_none()
+            if comparison is None:
+                self.record.verdict = "new"
+            else:
+                self._note(comparison)
+            publication = self._published(functools.partial(publish_case, self.case, self.manifest, comparison))
+        self.record.published = publication.action
+        self.record.reason = publication.reason or None
+
+    def _run(self) -> dict[str, Any]:
+        session = self._session
+        session.write_config()
+        result, self.record.pass_seconds = session.passes.result(self._suite_case)
+        if result.skipped:
+            self.record.pass_seconds = None
+            self.record.verdict, self.record.reason = "skipped", result.error
+            pytest.skip(f"{self.case.model.name}: {result.error}")
+        if result.manifest is None:
+            raise CaseError(result.error or "the engine gave no manifest")
+        return result.manifest
+
+    def _regenerated(self) -> dict[str, Any]:
+        manifest = read_baseline(self.case)
+        if manifest is None:
+            raise InputError(f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from")
+        return manifest
+
+    def _comparison_or_none(self) -> Comparison | None:
+        """None where there is no baseline, or none that can be read: then nothing is lost by writing over it."""
+        try:
+            baseline = read_baseline(self.case)
+        except InputError:
+            return None
+        return None if baseline is None else compare(baseline, self.manifest, self.suite.tolerances)
+
+    def _published(self, publish: Callable[[], Publication]) -> Publication:
+        try:
+            return publish()
+        except (InputError, CaseError) as error:
+            self._fail(f"not published: {error}", "failed")
+
+    def _note(self, comparison: Comparison) -> None:
+        record = self.record
+        record.verdict = comparison.verdict
+        record.total_ratio = comparison.total_ratio
+        worst = comparison.worst
+        if worst is not None:
+            record.worst_group, record.worst_ratio = worst.group, worst.ratio
+
+    def _next_steps(self) -> list[str]:
+        changing = self._session.options.score_changing_overrides
+        if changing:
+            return [f"this run had --sensitivity-override {changing[0]}, which the baseline has not"]
+        return [
+            f"this run's artifacts: {shown(self.artifacts)}",
+            f"if the change is meant: {self._commands.case('--publish')}",
+        ]
+
+    def _fail(self, message: str, verdict: str) -> NoReturn:
+        self.record.verdict, self.record.reason = verdict, message.splitlines()[0]
+        fail(message)

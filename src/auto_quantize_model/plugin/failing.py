@@ -1,0 +1,24 @@
+"""Failing a test with lines for its reader: no traceback, no path longer than it need be."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def fail(message: str) -> NoReturn:
+    """Fail the test with a message; paths below the working directory are shown relative to it."""
+    raise pytest.fail.Exception(message.replace(f"{Path.cwd()}{os.sep}", ""), pytrace=False) from None
+
+
+def fail_on(problems: Iterable[str]) -> None:
+    """Fail the test if there are problems, one line each."""
+    found = list(problems)
+    if found:
+        fail("\n".join(found))

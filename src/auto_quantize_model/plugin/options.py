@@ -1,0 +1,182 @@
+"""The plugin's options: how they are declared, checked and read."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PUBLISH_HELP = "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed"
+
+_HARMLESS = ("autoquant.device", "model.devices", "suite.models", "suite.pairs", "suite.sizes", "suite.tolerances")
+"""Overrides that leave every manifest as it is."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked of the plugin."""
+
+    publish: bool
+    report_only: bool
+    device: str | None
+    engine: Literal["replay", "modelopt"]
+    model_paths: dict[str, Path]
+    models_root: Path | None
+    overrides: tuple[str, ...]
+    output: Path | None
+    json: Path | None
+
+    @property
+    def score_changing_overrides(self) -> tuple[str, ...]:
+        """The overrides under which a run says nothing about the baseline."""
+        return tuple(text for text in self.overrides if not _is_harmless(text))
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options, `--publish` apart."""
+    group = parser.getgroup("sensitivity", "quantization sensitivity")
+    group.addoption(
+        "--sensitivity-publish", action="store_true", help="The same as --publish, where another plugin owns that name"
+    )
+    group.addoption(
+        "--sensitivity-report-only",
+        action="store_true",
+        help="Run no engine: regenerate every selected case's reports from its manifest (with --publish: in place)",
+    )
+    group.addoption(
+        "--sensitivity-device",
+        metavar="{auto,cpu,cuda,cuda:N}",
+        type=_parsed_by(_check_device),
+        help="Device to run on (default: autoquant.device, which is auto)",
+    )
+    group.addoption(
+        "--sensitivity-engine",
+        choices=("replay", "modelopt"),
+        default="replay",
+        help="replay: every case from one pass; modelopt: ModelOpt's own loop, the reference (default: %(default)s)",
+    )
+    group.addoption(
+        "--sensitivity-model-path",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        type=_parsed_by(_check_model_path),
+        help="Checkpoint folder of a model; repeatable",
+    )
+    group.addoption(
+        "--sensitivity-models-root",
+        metavar="DIR",
+        help="Models tree to read baselines from and publish to (default: models/ beside the suite or its folder)",
+    )
+    group.addoption(
+        "--sensitivity-override",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        type=_parsed_by(_check_override),
+        help="Set a configuration value for every case, for example autoquant.batch_size=4; repeatable",
+    )
+    group.addoption(
+        "--sensitivity-output",
+        metavar="DIR",
+        help="Folder for the artifacts of this run (default: tmp/sensitivity/<time>)",
+    )
+    group.addoption(
+        "--sensitivity-json", metavar="FILE", help="Write a summary for machines: one record a case, and the totals"
+    )
+
+
+def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
+    """Declare `--publish`, or yield with a warning where another plugin owns that name."""
+    group = parser.getgroup("sensitivity")
+    try:
+        group.addoption("--publish", action="store_true", dest="sensitivity_publish", help=PUBLISH_HELP)
+    except (ValueError, argparse.ArgumentError):  # in the same group, in another
+        config.issue_config_time_warning(
+            pytest.PytestConfigWarning(
+                "--publish belongs to another plugin here; use --sensitivity-publish to publish baselines"
+            ),
+            stacklevel=2,
+        )
+
+
+def read_options(config: pytest.Config) -> Options:
+    """Read the options; a contradiction between them is a usage error."""
+    option = config.option
+    options = Options(
+        publish=option.sensitivity_publish,
+        report_only=option.sensitivity_report_only,
+        device=option.sensitivity_device,
+        engine=option.sensitivity_engine,
+        model_paths=dict(_model_path(text) for text in option.sensitivity_model_path),
+        models_root=_path(option.sensitivity_models_root),
+        overrides=tuple(option.sensitivity_override),
+        output=_path(option.sensitivity_output),
+        json=_path(option.sensitivity_json),
+    )
+    _check_together(options)
+    return options
+
+
+def _check_together(options: Options) -> None:
+    changing = options.score_changing_overrides
+    if options.publish and changing:
+        raise pytest.UsageError(
+            f"--publish: the override {changing[0]} changes what is published; "
+            "put the value into the suite's configuration, or leave one of the two out"
+        )
+    if options.report_only and options.engine != "replay":
+        raise pytest.UsageError("--sensitivity-report-only runs no engine; leave --sensitivity-engine out")
+    if options.report_only and options.device:
+        raise pytest.UsageError("--sensitivity-report-only runs on no device; leave --sensitivity-device out")
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _parsed_by(check: Callable[[str], object]) -> Callable[[str], str]:
+    """An option's text as it is, checked: what crosses processes stays a builtin."""
+
+    def checked(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return text
+
+    return checked
+
+
+def _check_device(text: str) -> None:
+    kind, colon, index = text.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and index.isdecimal())):
+        raise ValueError(f"'{text}' is unknown; use auto, cpu, cuda or cuda:N")
+
+
+def _check_model_path(text: str) -> None:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise ValueError(f"'{text}': write it as NAME=DIR")
+
+
+def _check_override(text: str) -> None:
+    from auto_quantize_model.cases.overrides import parse_override
+
+    parse_override(text)
+
+
+def _model_path(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    return name, Path(folder)
+
+
+def _is_harmless(text: str) -> bool:
+    key: Sequence[str] = text.partition("=")[0].strip().split(".")
+    return ".".join(key[:2]) in _HARMLESS

@@ -1,0 +1,114 @@
+"""The passes of a session: one a model, for exactly the selected cases, run when the first of them is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.plugin.gpus import take_gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.plugin.collection import SuiteCase
+    from auto_quantize_model.plugin.options import Options
+    from auto_quantize_model.run import CaseResult
+
+    Announce = Callable[[str, int], Progress]
+    """Given a model and its number of cases, returns what shows the progress of their pass."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Pass:
+    """One model's pass, before, while and after it runs."""
+
+    cases: list[SuiteCase]
+    results: Iterator[CaseResult] | None = None
+    done: dict[str, CaseResult] = dataclasses.field(default_factory=dict)
+    error: str | None = None
+    """Why the pass as a whole came to nothing."""
+    seconds: float | None = None
+    """How long it took, once; None before it ran and after that was told."""
+
+    def take_seconds(self) -> float | None:
+        seconds, self.seconds = self.seconds, None
+        return seconds
+
+
+class Passes:
+    """Every planned pass, by the group of cases that it serves."""
+
+    def __init__(self, options: Options, worker: str | None, announce: Announce) -> None:
+        """`worker` is the name of this process under pytest-xdist."""
+        self._options = options
+        self._worker = worker
+        self._announce = announce
+        self._passes: dict[str, _Pass] = {}
+
+    def plan(self, cases: Iterable[SuiteCase]) -> None:
+        """Group the selected cases into passes; runs nothing."""
+        self._passes.clear()
+        for each in cases:
+            self._passes.setdefault(each.group, _Pass([])).cases.append(each)
+
+    @property
+    def cases(self) -> list[SuiteCase]:
+        """Every selected case."""
+        return [each for planned in self._passes.values() for each in planned.cases]
+
+    def result(self, wanted: SuiteCase) -> tuple[CaseResult, float | None]:
+        """A case's result, and the seconds of the pass if this call ran it."""
+        planned = self._passes[wanted.group]
+        if planned.error is not None:
+            raise CaseError(planned.error)
+        try:
+            self._advance(planned, wanted)
+        except InputError as error:
+            planned.error = str(error)
+            raise
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            planned.error = (
+                f"the pass over {wanted.case.model.name} broke in an earlier test: {type(error).__name__}: {first}"
+            )
+            raise
+        return planned.done[wanted.case.id], planned.take_seconds()
+
+    def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
+        if planned.results is None:
+            started = time.perf_counter()
+            planned.results = self._start(planned)
+            self._take_next(planned)
+            planned.seconds = time.perf_counter() - started
+        while wanted.case.id not in planned.done:
+            self._take_next(planned)
+
+    def _start(self, planned: _Pass) -> Iterator[CaseResult]:
+        cases = [each.case for each in planned.cases]
+        progress = self._announce(cases[0].model.name, len(cases))
+        progress("import", 0, 1)
+        if self._options.device in (None, "auto", "cuda"):
+            take_gpu(self._worker)
+        with warnings.catch_warnings():
+            # What torch and ModelOpt say of each other at import is nothing that a suite's user can mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from auto_quantize_model.run import run_cases
+
+        progress("import", 1, 1)
+        options = self._options
+        return run_cases(
+            cases,
+            engine=options.engine,
+            device=options.device,
+            model_paths=options.model_paths,
+            progress=progress,
+        )
+
+    def _take_next(self, planned: _Pass) -> None:
+        assert planned.results is not None  # noqa: S101  for the type checker
+        result = next(planned.results)
+        planned.done[result.case.id] = result

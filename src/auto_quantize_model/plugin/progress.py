@@ -1,0 +1,85 @@
+"""Showing how far a pass is, whether or not pytest captures output."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+    from auto_quantize_model.engine.progress import Progress
+
+_REDRAW_SECONDS = 0.1
+
+
+class Announcer:
+    """Writes past pytest's capturing: into one line of a terminal, or one line a stage elsewhere."""
+
+    def __init__(self, config: pytest.Config, worker: str | None) -> None:
+        """A worker of pytest-xdist has no terminal reporter; its standard error is the controller's."""
+        self._config = config
+        self._worker = worker
+
+    def announce(self, model: str, cases: int) -> Progress:
+        """Start to show a model's pass."""
+        if self._config.get_verbosity() < -1:
+            return _silent
+        title = f"{model}: one pass for {cases} case{'s' * (cases != 1)}"
+        return _Display(title, self._write_line, self._rewrite if self._on_terminal() else None)
+
+    def _reporter(self) -> Any:
+        return self._config.pluginmanager.getplugin("terminalreporter")
+
+    def _on_terminal(self) -> bool:
+        reporter = self._reporter()
+        return self._worker is None and reporter is not None and bool(reporter.isatty)
+
+    def _uncaptured(self) -> contextlib.AbstractContextManager[None]:
+        manager: Any = self._config.pluginmanager.getplugin("capturemanager")
+        return contextlib.nullcontext() if manager is None else manager.global_and_fixture_disabled()
+
+    def _write_line(self, line: str) -> None:
+        reporter = self._reporter()
+        with self._uncaptured():
+            if self._worker is not None or reporter is None:
+                prefix = "" if self._worker is None else f"[{self._worker}] "
+                sys.stderr.write(f"{prefix}{line}\n")
+                sys.stderr.flush()
+            else:
+                reporter.ensure_newline()
+                reporter.write_line(line)
+
+    def _rewrite(self, line: str) -> None:
+        with self._uncaptured():
+            self._reporter().rewrite(line, erase=True)
+
+
+class _Display:
+    """The stages of one pass, each with its count and its time."""
+
+    def __init__(self, title: str, write_line: Any, rewrite: Any) -> None:
+        self._write_line = write_line
+        self._rewrite = rewrite
+        self._stage = ""
+        self._started = self._drawn = 0.0
+        write_line(title)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.perf_counter()
+        if stage != self._stage:
+            self._stage, self._started, self._drawn = stage, now, 0.0
+        if done >= total:
+            line = f"  {stage}: {now - self._started:.1f} s"
+            if self._rewrite is not None:
+                self._rewrite("")
+            self._write_line(line)
+        elif self._rewrite is not None and now - self._drawn > _REDRAW_SECONDS:
+            self._drawn = now
+            self._rewrite(f"  {stage}: {done}/{total}")
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show nothing, as `-qq` asks."""

@@ -1,0 +1,123 @@
+"""The end of a session: one line a case and the totals, for people and for machines."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from auto_quantize_model.plugin.record import Record
+
+SUMMARY_VERSION = 1
+
+_HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "worst group", "seconds")
+_RIGHT = (False, False, True, False, True, True, True)
+_NOTHING = "-"
+
+
+def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[str]) -> Iterator[str]:
+    """The lines of the terminal's section."""
+    found = list(records)
+    ran = [record for record in found if record.outcome != "skipped"]
+    yield from _table([_HEADINGS, *(_row(record) for record in ran)] if ran else [])
+    yield from _skipped(found)
+    yield _totals(found)
+    yield from _passes(found)
+    yield from _published(found)
+    if any(record.artifacts for record in found):
+        yield f"artifacts: {_relative(output)}"
+    for problem in problems:
+        yield f"error: {problem}"
+
+
+def summary_document(records: Iterable[Record], output: Path) -> dict[str, Any]:
+    """The same for machines."""
+    found = list(records)
+    return {
+        "summary_version": SUMMARY_VERSION,
+        "output": str(output) if any(record.artifacts for record in found) else None,
+        "totals": dict(collections.Counter(record.outcome for record in found)),
+        "cases": [dataclasses.asdict(record) for record in found],
+    }
+
+
+def _row(record: Record) -> tuple[str, ...]:
+    group = record.most_sensitive_group or _NOTHING
+    return (
+        record.case,
+        _verdict(record),
+        _NOTHING if record.total_predicted_kl is None else f"{record.total_predicted_kl:.3e}",
+        group.removeprefix("model.").removeprefix("language_model."),
+        _ratio(record.total_ratio),
+        _ratio(record.worst_ratio),
+        f"{record.seconds:.2f}",
+    )
+
+
+def _verdict(record: Record) -> str:
+    parts = [record.verdict]
+    if record.published:
+        parts.append(record.published)
+    if record.outcome in ("failed", "error") and record.verdict not in ("failed", "drift", "incomparable", "new"):
+        parts.append(record.outcome)
+    return ", ".join(parts)
+
+
+def _ratio(value: float | None) -> str:
+    return _NOTHING if value is None else f"x{value:.4f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))] if rows else []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, _RIGHT, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _skipped(records: Iterable[Record]) -> Iterator[str]:
+    reasons = collections.Counter(
+        (record.model, record.reason or "skipped") for record in records if record.outcome == "skipped"
+    )
+    for (model, reason), count in reasons.items():
+        yield f"{model}: {count} case{'s' * (count != 1)} skipped: {reason}"
+
+
+def _totals(records: Sequence[Record]) -> str:
+    counts = collections.Counter(record.verdict if record.outcome != "skipped" else "skipped" for record in records)
+    parts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return f"{len(records)} case{'s' * (len(records) != 1)}: {parts}"
+
+
+def _passes(records: Iterable[Record]) -> Iterator[str]:
+    passes: dict[str, list[Record]] = {}
+    for record in records:
+        if record.pass_seconds is not None:
+            passes.setdefault(record.model, []).append(record)
+    for model, each in passes.items():
+        seconds = ", ".join(f"{record.pass_seconds:.1f} s" for record in each)
+        if len(each) == 1:
+            yield f"{model}: one pass, {seconds}"
+        else:
+            yield (
+                f"{model}: {len(each)} workers each ran the pass ({seconds}); "
+                "--dist loadgroup keeps a model's cases on one worker"
+            )
+
+
+def _published(records: Iterable[Record]) -> Iterator[str]:
+    counts = collections.Counter(record.published for record in records if record.published)
+    if counts:
+        yield "published: " + ", ".join(f"{count} {action}" for action, count in counts.items())
+
+
+def _relative(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

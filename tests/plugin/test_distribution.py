@@ -1,0 +1,108 @@
+"""The plugin under pytest-xdist, in processes of its own: the same results, and one pass a model if asked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.plugin.projects import lines_with, scaled
+
+from auto_quantize_model.plugin.gpus import take_gpu
+
+if TYPE_CHECKING:
+    from tests.plugin.projects import Project
+
+MODES = {"plain": (), "load": ("-n", "2"), "loadgroup": ("-n", "2", "--dist", "loadgroup")}
+CASES = [f"{model}-{pair}-small" for model in ("one", "two") for pair in ("wfp8_afp16", "wint8_aint8")]
+
+
+def summary_of(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project.root / "summary.json").read_text(encoding="utf-8"))
+    return {record["case"]: record for record in found["cases"]}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_publishes_compares_and_tells_the_same(project: Project, mode: str) -> None:
+    project.write_suite(models=["one", "two"])
+    assert project.run("--publish").ret == 0
+    expected, artifacts = project.files(), project.files("out")
+    project.edit_manifest(CASES[1], scaled(2, 1.05))
+
+    result = project.run_apart(*MODES[mode], "--sensitivity-json", "summary.json")
+
+    result.assert_outcomes(passed=3, failed=1)
+    assert project.files("out") == artifacts
+    records = summary_of(project)
+    assert {case: records[case]["verdict"] for case in CASES} == dict.fromkeys(CASES, "identical") | {CASES[1]: "drift"}
+    assert records[CASES[1]]["outcome"] == "failed"
+    assert "x0.952" in result.stdout.str()
+    result = project.run_apart(*MODES[mode], "--publish")
+    result.assert_outcomes(passed=4)
+    assert lines_with(result, "published: ")
+    assert project.files() == expected
+
+
+def test_the_cases_of_a_model_stay_on_one_worker(project: Project) -> None:
+    project.write_suite(models=["one", "two"])
+    result = project.run_apart(*MODES["loadgroup"], "--publish", "--sensitivity-json", "summary.json")
+    records = summary_of(project)
+    workers = [{each["worker"] for each in records.values() if each["model"] == model} for model in ("one", "two")]
+    assert [len(each) for each in workers] == [1, 1]
+    assert workers[0] != workers[1]
+    assert not lines_with(result, "workers each ran the pass")
+    assert sum(record["pass_seconds"] is not None for record in records.values()) == 2
+    assert lines_with(result, "one: one pass for 2 cases")
+
+
+def test_a_pass_that_two_workers_repeat_is_told(project: Project) -> None:
+    result = project.run_apart("-n", "2", "--sensitivity-json", "summary.json")
+    assert {record["worker"] for record in summary_of(project).values()} == {"gw0", "gw1"}
+    assert lines_with(result, "2 workers each ran the pass")
+    assert lines_with(result, "--dist loadgroup keeps a model's cases on one worker")
+
+
+def test_a_wrong_model_path_is_one_line_here_too(project: Project) -> None:
+    result = project.run_apart("-n", "2", "--sensitivity-model-path", "oen=x")
+    assert result.ret != 0
+    assert lines_with(result, "did you mean 'one'?")
+    assert not lines_with(result, "INTERNALERROR")
+
+
+def test_last_failed_finds_what_failed_in_a_group(project: Project) -> None:
+    assert project.run("--publish").ret == 0
+    project.edit_manifest(CASES[1], scaled(2, 1.05))
+    project.run_apart(*MODES["loadgroup"]).assert_outcomes(passed=1, failed=1)
+    result = project.run("--lf")
+    result.assert_outcomes(failed=1)
+    assert lines_with(result, "one pass for") == ["one: one pass for 1 case"]
+
+
+class TestGpus:
+    @pytest.mark.parametrize(("worker", "gpu"), [("gw0", "4"), ("gw1", "6"), ("gw2", "4")])
+    def test_workers_take_turns_among_the_visible(self, monkeypatch: pytest.MonkeyPatch, worker: str, gpu: str) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4, 6")
+        take_gpu(worker)
+        import os
+
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
+
+    @pytest.mark.parametrize(("visible", "worker"), [("4,6", None), ("", "gw1"), ("3", "gw1")])
+    def test_where_there_is_no_choice_nothing_changes(
+        self, monkeypatch: pytest.MonkeyPatch, visible: str, worker: str | None
+    ) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        take_gpu(worker)
+        import os
+
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+    def test_without_the_variable_the_driver_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import os
+
+        import torch
+
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+        take_gpu("gw6")
+        assert os.environ.pop("CUDA_VISIBLE_DEVICES") == "2"

@@ -1,0 +1,490 @@
+"""The plugin as a user meets it: a suite in an empty folder, the real engine, the embedded model's weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.plugin.projects import lines_with, scaled
+
+if TYPE_CHECKING:
+    from tests.plugin.projects import Project
+
+FP8, INT8 = "one-wfp8_afp16-small", "one-wint8_aint8-small"
+
+
+def published(project: Project, *arguments: str) -> None:
+    assert project.run("--publish", *arguments).ret == 0
+
+
+class TestCollection:
+    def test_a_test_gets_one_parameter_a_case_with_the_gpu_marker(self, project: Project) -> None:
+        project.write_suite(models=["one", "two"])
+        result = project.run("--collect-only", "-q")
+        names = [f"{model}-{pair}-small" for model in ("one", "two") for pair in ("wfp8_afp16", "wint8_aint8")]
+        assert result.outlines[:4] == [f"test_mine.py::test_sensitivity[{name}]" for name in names]
+        result = project.run("--collect-only", "-q", "-m", "not gpu")
+        assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def test_collecting_writes_nothing_and_imports_no_torch(self, project: Project) -> None:
+        project.write_tests(
+            """
+            import sys
+
+            def test_sensitivity(sensitivity_case): ...
+
+            def test_nothing_heavy_is_imported():
+                assert not {"torch", "transformers", "modelopt"} & set(sys.modules)
+            """
+        )
+        result = project.run_apart("-m", "not gpu")
+        result.assert_outcomes(passed=1, deselected=2)
+        project.run_apart("--collect-only")
+        assert not (project.root / "out").exists()
+        assert not (project.root / "tmp").exists()
+
+    def test_other_tests_are_left_alone(self, project: Project) -> None:
+        project.write_tests("def test_other(): ...", "test_other.py")
+        result = project.run("test_other.py")
+        result.assert_outcomes(passed=1)
+        assert "sensitivity" not in result.stdout.str().replace("auto-quantize-model", "").partition("rootdir")[0]
+        assert not lines_with(result, "cases:")
+
+    def test_the_nearest_suite_is_the_one(self, project: Project) -> None:
+        inner = project.root / "deep" / "er"
+        inner.mkdir(parents=True)
+        (inner / "test_deep.py").write_text("def test_it(sensitivity_pair): ...", encoding="utf-8")
+        assert len(lines_with(project.run("deep", "--co", "-q"), "test_deep.py::test_it[w")) == 2
+        (project.root / "deep" / "suite.yaml").write_text("models: [one]\n", encoding="utf-8")
+        result = project.run("deep", "--co", "-q", "--sensitivity-models-root", "models")
+        assert len(lines_with(result, "test_deep.py::test_it[w")) == 9
+
+    def test_the_cases_of_a_model_run_next_to_each_other(self, project: Project) -> None:
+        project.write_suite(models=["one", "two"])
+        project.write_tests(
+            """
+            def test_first(sensitivity_case): ...
+
+            def test_between(): ...
+
+            def test_second(sensitivity_case): ...
+            """
+        )
+        result = project.run("--collect-only", "-q")
+        models = [match[1] for match in (re.search(r"\[(one|two)-", line) for line in result.outlines) if match]
+        assert models == ["one"] * 4 + ["two"] * 4
+        assert result.outlines[4] == "test_mine.py::test_between"
+
+
+class TestRuns:
+    def test_one_pass_a_model_with_visible_progress(self, project: Project) -> None:
+        project.write_suite(models=["one", "two"])
+        result = project.run("--publish")
+        result.assert_outcomes(passed=4)
+        assert lines_with(result, "one pass for") == ["one: one pass for 2 cases", "two: one pass for 2 cases"]
+        for stage in ("load", "capture", "replay"):
+            assert len(lines_with(result, f"  {stage}: ")) == 2
+
+    def test_the_pass_is_for_exactly_the_selected_cases(self, project: Project) -> None:
+        result = project.run("-k", "wfp8")
+        assert lines_with(result, "one pass for") == ["one: one pass for 1 case"]
+        assert "one_autoquant_wint8" not in "".join(project.files("out"))
+
+    def test_last_failed_runs_one_case_alone(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1.05))
+        project.run("-p", "cacheprovider").assert_outcomes(passed=1, failed=1)
+        result = project.run("--lf")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "one pass for") == ["one: one pass for 1 case"]
+
+    def test_it_stops_at_the_first_failure_if_asked(self, project: Project) -> None:
+        result = project.run("-x")
+        result.assert_outcomes(failed=1)
+        assert len(lines_with(result, "to create it: ")) == 1
+
+    def test_two_tests_of_a_case_share_its_pass(self, project: Project) -> None:
+        project.write_tests(
+            """
+            def test_first(sensitivity_case):
+                assert sensitivity_case.manifest["case"]["id"] == sensitivity_case.case.id
+
+            def test_second(sensitivity_case):
+                assert sensitivity_case.manifest["num_quantized_layers"] > 0
+            """
+        )
+        result = project.run()
+        result.assert_outcomes(passed=4)
+        assert lines_with(result, "one pass for") == ["one: one pass for 2 cases"]
+        assert len(lines_with(result, "not compared")) == 3
+
+    def test_a_pair_that_cannot_run_fails_only_its_own_cases(self, project: Project) -> None:
+        project.write_pair("bad", "weight: fp8\nactivation: fp8\nformat: NO_SUCH_CFG\n")
+        project.write_suite(pairs=["bad", "wfp8_afp16"])
+        result = project.run("--publish")
+        result.assert_outcomes(passed=1, failed=1)
+        assert lines_with(result, "format 'NO_SUCH_CFG' is not in the installed ModelOpt")
+        assert not lines_with(result, "Traceback")
+        assert not list(project.root.glob("models/one/layer-analysis/weight-fp8-act-fp8"))
+
+    def test_a_broken_checkpoint_fails_only_its_own_model(self, project: Project) -> None:
+        half = project.root / "half"
+        half.mkdir()
+        project.write_suite(models=["one", "two"])
+        project.write_model("one", path=str(half))
+        result = project.run("--publish", "-v")
+        result.assert_outcomes(passed=2, failed=2)
+        assert lines_with(result, "config.json: no such file, so this is not a whole checkpoint")
+        assert "Traceback" not in result.stdout.str()
+
+    def test_a_model_that_is_not_here_is_skipped_with_the_reason(self, project: Project) -> None:
+        project.write_model("one", path="nowhere", hub_id="someone/something")
+        result = project.run("-rs")
+        result.assert_outcomes(skipped=2)
+        (line,) = lines_with(result, "2 cases skipped")
+        assert "no checkpoint in models/one/nowhere: hf download someone/something --local-dir" in line
+        project.write_model("one", devices=["cuda"])
+        assert lines_with(project.run(), "2 cases skipped: device 'cpu': the model's `devices` allow cuda only")
+
+    def test_a_bug_shows_its_traceback_once(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: Any, **__: Any) -> None:
+            raise ZeroDivisionError("by design")
+
+        monkeypatch.setattr("auto_quantize_model.run.capture", broken)
+        result = project.run()
+        result.assert_outcomes(failed=2)
+        assert len(lines_with(result, "E       ZeroDivisionError: by design")) == 1
+        assert lines_with(result, "the pass over one broke in an earlier test: ZeroDivisionError: by design")
+
+    def test_the_composed_configuration_lies_in_the_output(self, project: Project) -> None:
+        project.run("-k", "wfp8", "--sensitivity-override", "autoquant.batch_size=4")
+        text = (project.root / "out" / "config.yaml").read_text(encoding="utf-8")
+        assert "batch_size: 4" in text
+        assert "wint8" not in text
+
+    def test_the_reference_engine(self, project: Project) -> None:
+        published(project)
+        result = project.run("--sensitivity-engine", "modelopt", "-k", "wfp8")
+        result.assert_outcomes(passed=1)
+        assert lines_with(result, "within_noise")
+
+
+class TestBaselines:
+    def test_a_missing_one_fails_with_the_command_that_creates_it(self, project: Project) -> None:
+        result = project.run("-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        (line,) = lines_with(result, "to create it: ")
+        command = shlex.split(line.partition("to create it: ")[2])
+        assert command[0] == "pytest"
+        project.run(*command[1:]).assert_outcomes(passed=1, deselected=1)
+        assert project.manifest_file(FP8).is_file()
+        result = project.run("-k", "wfp8")
+        result.assert_outcomes(passed=1)
+        assert lines_with(result, "identical")
+
+    def test_publishing_twice_changes_nothing(self, project: Project) -> None:
+        published(project)
+        before = {path: path.stat().st_mtime_ns for path in project.root.rglob("models/one/layer-analysis/**/*")}
+        result = project.run("--publish")
+        assert lines_with(result, "published: 2 unchanged")
+        assert before == {
+            path: path.stat().st_mtime_ns for path in project.root.rglob("models/one/layer-analysis/**/*")
+        }
+
+    def test_drift_fails_and_names_the_group_the_file_and_the_next_step(self, project: Project) -> None:
+        published(project)
+        file = project.edit_manifest(INT8, scaled(2, 1.05))
+        group = list(json.loads(file.read_text(encoding="utf-8"))["layer_sensitivity"])[2].removesuffix(".quant_recipe")
+        result = project.run()
+        result.assert_outcomes(passed=1, failed=1)
+        text = result.stdout.str()
+        assert str(file.relative_to(project.root)) in text
+        assert group in text
+        assert "x0.952" in text
+        assert "Traceback" not in text
+        assert "case_run.py" not in text
+        (line,) = lines_with(result, "if the change is meant: ")
+        command = shlex.split(line.partition("meant: ")[2])
+        result = project.run(*command[1:])
+        result.assert_outcomes(passed=1, deselected=1)
+        assert lines_with(result, "drift, updated")
+        project.run().assert_outcomes(passed=2)
+
+    def test_noise_passes_and_is_not_published(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1 + 1e-6))
+        before = project.files()
+        result = project.run("-k", "wint8")
+        result.assert_outcomes(passed=1)
+        assert lines_with(result, "within_noise")
+
+        def warm(manifest: dict[str, Any]) -> None:
+            manifest["environment"]["torch"] = "2.0"
+
+        project.edit_manifest(FP8, warm)
+        project.run("-k", "wfp8").assert_outcomes(passed=1)
+        (project.root / project.manifest_file(FP8)).write_bytes(
+            before[project.manifest_file(FP8).relative_to(project.root / "models").as_posix()]
+        )
+
+    @pytest.mark.parametrize(
+        ("section", "key"),
+        [("model", "checkpoint_sha256"), ("calibration", "captions_sha256"), ("quantization", "config_sha256")],
+    )
+    def test_what_went_in_must_be_the_same(self, project: Project, section: str, key: str) -> None:
+        published(project, "-k", "wfp8")
+
+        def other(manifest: dict[str, Any]) -> None:
+            manifest[section][key] = "0" * 64
+
+        project.edit_manifest(FP8, other)
+        result = project.run("-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "incomparable")
+        assert lines_with(result, f"{section}.{key}")
+
+    def test_a_pair_that_means_another_format_is_named(self, project: Project) -> None:
+        project.write_suite(pairs=["wfp4_afp16"])
+        published(project)
+        project.write_pair(
+            "wfp4_afp16",
+            """
+            format:
+              name: W4A16_NVFP4_CFG
+              preset: W4A8_NVFP4_FP8_CFG
+              changes:
+                "*weight_quantizer":
+                  cfg: {num_bits: [2, 1], block_sizes: {-1: 16, type: dynamic, scale_bits: [4, 3]}}
+            """,
+        )
+        result = project.run()
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "quantization.config")
+
+    def test_an_override_that_changes_scores_says_so(self, project: Project) -> None:
+        published(project)
+        result = project.run("--sensitivity-override", "autoquant.batch_size=4", "-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "this run had --sensitivity-override autoquant.batch_size=4")
+        assert not lines_with(result, "--publish")
+
+    def test_a_failed_test_publishes_nothing(self, project: Project) -> None:
+        project.write_tests(
+            """
+            def test_sensitivity(sensitivity_case):
+                sensitivity_case.check_baseline()
+                assert "wfp8" in sensitivity_case.manifest["case"]["id"]
+            """
+        )
+        result = project.run("--publish")
+        result.assert_outcomes(passed=1, failed=1)
+        assert project.manifest_file(FP8).is_file()
+        assert not list(project.root.glob("models/one/layer-analysis/weight-int8*"))
+
+    def test_a_case_that_is_not_finite_is_not_published(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from auto_quantize_model.engine.search import search
+
+        def unsolved(*arguments: Any) -> Any:
+            return dataclasses.replace(search(*arguments), status="not_finite", score=None)
+
+        monkeypatch.setattr("auto_quantize_model.run.search", unsolved)
+        result = project.run("--publish", "-k", "wfp8")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert lines_with(result, "not published: ")
+        assert not list(project.root.glob("models/one/layer-analysis/weight-*"))
+
+    def test_a_broken_baseline_is_one_line_and_can_be_replaced(self, project: Project) -> None:
+        published(project)
+        project.manifest_file(FP8).write_text("{", encoding="utf-8")
+        result = project.run("-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "not valid JSON")
+        published(project, "-k", "wfp8")
+        project.run().assert_outcomes(passed=2)
+
+    def test_the_index_lists_every_published_case(self, project: Project) -> None:
+        published(project, "-k", "wfp8")
+        index = project.root / "models" / "one" / "layer-analysis" / "README.md"
+        assert FP8 in index.read_text(encoding="utf-8")
+        assert INT8 not in index.read_text(encoding="utf-8")
+        published(project, "-k", "wint8")
+        assert {FP8, INT8} <= set(re.findall(r"one-\w+-small", index.read_text(encoding="utf-8")))
+
+
+class TestReportOnly:
+    def test_it_regenerates_without_torch(self, project: Project) -> None:
+        published(project)
+        project.write_tests(
+            """
+            import sys
+
+            def test_sensitivity(sensitivity_case):
+                sensitivity_case.check_artifacts()
+                sensitivity_case.check_baseline()
+                assert "torch" not in sys.modules
+            """
+        )
+        before = project.files()
+        result = project.run_apart("--sensitivity-report-only")
+        result.assert_outcomes(passed=2)
+        assert len(lines_with(result, "regenerated")) == 3
+        assert project.files() == before
+        out = {name: text for name, text in project.files("out").items() if name != "config.yaml"}
+        assert {name: text for name, text in before.items() if "/weight-" in name} == out
+
+    def test_with_publish_it_works_in_place(self, project: Project) -> None:
+        published(project)
+        before = project.files()
+        report = project.manifest_file(FP8).parent / "per-layer-sensitivity.md"
+        report.write_text("old\n", encoding="utf-8")
+        result = project.pytester.runpytest_inprocess("--sensitivity-report-only", "--publish")
+        result.assert_outcomes(passed=2)
+        assert lines_with(result, "published: 1 mended, 1 unchanged")
+        assert project.files() == before
+
+    def test_without_a_manifest_it_is_one_line(self, project: Project) -> None:
+        result = project.pytester.runpytest_inprocess("--sensitivity-report-only")
+        result.assert_outcomes(failed=2)
+        assert lines_with(result, "to regenerate the reports from")
+
+
+class TestSummary:
+    def test_one_line_a_case_and_the_totals(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1.05))
+        result = project.run()
+        text = result.stdout.str()
+        section = text[text.index("case  ") :].splitlines()
+        assert section[1].startswith(FP8)
+        assert "identical" in section[1]
+        assert section[2].startswith(INT8)
+        assert "drift" in section[2]
+        assert "x0.9524" in section[2]
+        assert "2 cases: 1 identical, 1 drift" in text
+        assert "artifacts: out" in text
+
+    def test_the_same_for_machines(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1.05))
+        project.run("--sensitivity-json", "deep/summary.json")
+        summary = json.loads((project.root / "deep" / "summary.json").read_text(encoding="utf-8"))
+        assert summary["totals"] == {"passed": 1, "failed": 1}
+        first, second = summary["cases"]
+        assert (first["case"], first["verdict"], first["outcome"]) == (FP8, "identical", "passed")
+        assert (second["case"], second["verdict"], second["outcome"]) == (INT8, "drift", "failed")
+        assert second["worst_ratio"] == pytest.approx(1 / 1.05)
+        assert second["worst_group"]
+        assert first["pass_seconds"] > 0
+        assert second["pass_seconds"] is None
+        assert (project.root / "out") == type(project.root)(summary["output"])
+
+    def test_a_summary_that_cannot_be_written_fails_the_session(self, project: Project) -> None:
+        published(project)
+        (project.root / "file").write_text("", encoding="utf-8")
+        result = project.run("--sensitivity-json", "file/summary.json")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert lines_with(result, "error: ")
+
+    def test_an_interrupted_session_tells_what_was_done(self, project: Project) -> None:
+        project.write_tests(
+            """
+            def test_sensitivity(sensitivity_case):
+                sensitivity_case.check_baseline()
+                if "wint8" in sensitivity_case.case.id:
+                    raise KeyboardInterrupt
+            """
+        )
+        result = project.run_apart("--publish", "--sensitivity-json", "summary.json")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        (line,) = [line for line in lines_with(result, FP8) if "created" in line]
+        assert line.split()[:3] == [FP8, "new,", "created"]
+        assert lines_with(result, "artifacts: out")
+        assert FP8 in (project.root / "models" / "one" / "layer-analysis" / "README.md").read_text(encoding="utf-8")
+        first, second = json.loads((project.root / "summary.json").read_text(encoding="utf-8"))["cases"]
+        assert (first["case"], first["outcome"], first["published"]) == (FP8, "passed", "created")
+        assert (second["case"], second["outcome"], second["verdict"]) == (INT8, "not run", "not run")
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("--sensitivity-device", "tpu"), "'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
+            (("--sensitivity-engine", "replya"), "invalid choice: 'replya'"),
+            (("--sensitivity-model-path", "one"), "write it as NAME=DIR"),
+            (("--sensitivity-override", "autoquant"), "write it as section.key=value"),
+            (("--sensitivity-override", "autoqant.x=1"), "did you mean 'autoquant'?"),
+            (("--publish", "--sensitivity-override", "autoquant.batch_size=4"), "changes what is published"),
+            (("--publish", "--sensitivity-override", "dataset.seq_len=4"), "changes what is published"),
+            (("--sensitivity-report-only", "--sensitivity-engine", "modelopt"), "runs no engine"),
+            (("--sensitivity-report-only", "--sensitivity-device", "cpu"), "runs on no device"),
+        ],
+    )
+    def test_a_wrong_option_is_one_line(self, project: Project, arguments: tuple[str, ...], message: str) -> None:
+        result = project.pytester.runpytest_inprocess(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert lines_with(result, message)
+        assert "Traceback" not in result.stderr.str() + result.stdout.str()
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("models: [oen]\n", "model 'oen' is unknown"),
+            ("models: [one]\npairs: [wfp8_afp17]\n", "did you mean 'wfp8_afp1"),
+            ("modles: [one]\n", "did you mean 'models'?"),
+            ("models: [one\n", "not valid YAML"),
+        ],
+        ids=["model", "pair", "key", "YAML"],
+    )
+    def test_a_wrong_suite_is_one_line(self, project: Project, text: str, message: str) -> None:
+        (project.root / "suite.yaml").write_text(text, encoding="utf-8")
+        result = project.run()
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        assert lines_with(result, message)
+        assert "Traceback" not in result.stdout.str()
+
+    def test_no_suite_is_one_line(self, project: Project) -> None:
+        (project.root / "suite.yaml").unlink()
+        result = project.run()
+        assert lines_with(result, "there is no suite.yaml beside it")
+
+    def test_an_override_reaches_the_suite(self, project: Project) -> None:
+        result = project.run("--co", "-q", "--sensitivity-override", "suite.pairs=[wfp8_afp8]")
+        assert result.outlines[0] == "test_mine.py::test_sensitivity[one-wfp8_afp8-small]"
+
+    def test_the_same_case_in_two_suites_is_refused(self, project: Project) -> None:
+        other = project.root / "other"
+        other.mkdir()
+        (other / "suite.yaml").write_text((project.root / "suite.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        (other / "test_other.py").write_text("def test_it(sensitivity_case): ...", encoding="utf-8")
+        result = project.run("--sensitivity-models-root", "models")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        assert lines_with(result, "run the two suites apart")
+
+    def test_a_path_for_a_model_that_is_not_in_the_suite_is_one_line(self, project: Project) -> None:
+        result = project.run("--sensitivity-model-path", "oen=x")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        assert lines_with(result, "suite.yaml; did you mean 'one'?")
+        assert "Traceback" not in result.stdout.str()
+
+    def test_publish_yields_to_another_plugin(self, project: Project) -> None:
+        (project.root / "conftest.py").write_text(
+            "def pytest_addoption(parser):\n    parser.addoption('--publish', action='store_true')\n", encoding="utf-8"
+        )
+        result = project.run("--publish", "-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "--publish belongs to another plugin here; use --sensitivity-publish")
+        assert not (project.root / "models" / "one" / "layer-analysis").exists()
+        assert project.run("--sensitivity-publish", "-k", "wfp8").ret == 0
+        assert project.manifest_file(FP8).is_file()
+
+    def test_help_shows_every_option(self, project: Project) -> None:
+        text = project.run("--help").stdout.str()
+        for option in ("--publish", "--sensitivity-publish", "--sensitivity-json", "--sensitivity-models-root"):
+            assert f"  {option}" in text
