@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
 
 _RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
+REPORT_NAMES = tuple(_RENDERERS)
 
 
 def manifest_name(manifest: Mapping[str, Any]) -> str:

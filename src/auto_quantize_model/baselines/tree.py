@@ -9,19 +9,17 @@ import subprocess
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.artifacts import render_reports
+from auto_quantize_model.artifacts import REPORT_NAMES, render_reports
 from auto_quantize_model.baselines.folders import STAGING
 from auto_quantize_model.baselines.index import committed_index, index_file, index_text, publish_command
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.reports import json_report, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from auto_quantize_model.cases.suite import Case, Suite
 
-_REPORTS = (json_report.NAME, markdown.NAME)
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 _REPORT_OPTIONS = "--sensitivity-report-only --publish"
 _EXCERPT = 60
@@ -173,4 +171,4 @@ def _has_place(path: PurePosixPath) -> bool:
 
 
 def _is_artifact(name: str) -> bool:
-    return name in _REPORTS or name.endswith("_quant_manifest.json")
+    return name in REPORT_NAMES or name.endswith("_quant_manifest.json")
