@@ -160,6 +160,18 @@ class TestRuns:
         assert len(lines_with(result, "E       ZeroDivisionError: by design")) == 1
         assert lines_with(result, "the pass over one broke in an earlier test: ZeroDivisionError: by design")
 
+    def test_a_manifest_that_breaks_the_schema_is_one_line(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from auto_quantize_model.manifest.build import build_manifest
+
+        monkeypatch.setattr("auto_quantize_model.run.build_manifest", lambda *all_: build_manifest(*all_) | {"new": 1})
+        result = project.run("-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(
+            result, f"{FP8}: the manifest does not keep the JSON Schema: the whole: Additional properties"
+        )
+
     def test_the_composed_configuration_lies_in_the_output(self, project: Project) -> None:
         project.run("-k", "wfp8", "--sensitivity-override", "autoquant.batch_size=4")
         text = (project.root / "out" / "config.yaml").read_text(encoding="utf-8")

@@ -13,7 +13,7 @@ from auto_quantize_model.baselines.compare import compare, explain
 from auto_quantize_model.baselines.publish import publish_case, publish_reports
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.plugin.commands import Commands, shown
 from auto_quantize_model.plugin.failing import fail
@@ -56,6 +56,8 @@ class CaseRun:
             write_case(self.case, manifest, self._session.output)
         except (InputError, CaseError) as error:
             self._fail(str(error), "failed")
+        except InvalidManifestError as error:
+            self._fail(f"{self.case.id}: the manifest does not keep the JSON Schema: {error}", "failed")
         finally:
             self.record.seconds += time.perf_counter() - started - (self.record.pass_seconds or 0.0)
         self.record.artifacts = str(self.artifacts)
