@@ -13,6 +13,8 @@ HEAVY = ("torch", "transformers", "modelopt", "pytest")
 LIGHT = (
     "auto_quantize_model",
     "auto_quantize_model.availability",
+    "auto_quantize_model.baselines.compare",
+    "auto_quantize_model.baselines.folders",
     "auto_quantize_model.baselines.index",
     "auto_quantize_model.baselines.publish",
     "auto_quantize_model.baselines.tree",

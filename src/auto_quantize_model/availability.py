@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import UnavailableError
+from auto_quantize_model.paths import shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from auto_quantize_model.cases.suite import Case
 
 
@@ -23,7 +24,7 @@ def why_unavailable(case: Case, device: str | None, path: Path | None) -> str | 
         reasons.append(str(error))
     # A folder that the user names must be there; that its model was never fetched is no mistake.
     if path is None and not has_checkpoint(case):
-        reasons.append(f"no checkpoint in {_shown(case.checkpoint)}{_how_to_get(case)}")
+        reasons.append(f"no checkpoint in {shown(case.checkpoint)}{_how_to_get(case)}")
     return "; ".join(reasons) or None
 
 
@@ -35,9 +36,4 @@ def has_checkpoint(case: Case) -> bool:
 def _how_to_get(case: Case) -> str:
     if case.model.hub_id is None:
         return ""
-    return f": hf download {case.model.hub_id} --local-dir {_shown(case.checkpoint)}"
-
-
-def _shown(path: Path) -> str:
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else Path(relative).as_posix()
+    return f": hf download {case.model.hub_id} --local-dir {shown(case.checkpoint)}"

@@ -58,9 +58,29 @@ def test_another_version_alone_changes_nothing(case: Case, manifest: dict[str, A
     publish(case, manifest)
     before = state(case)
     other = copy.deepcopy(manifest)
-    other["environment"] = {**other["environment"], "torch": "2.14.0", "driver": "1"}
+    other["environment"] = {**other["environment"], "torch": "2.14.0"}
     assert publish(case, other).action == "unchanged"
     assert state(case) == before
+
+
+def test_a_fact_more_about_the_environment_changes_the_structure_and_is_written(
+    case: Case, manifest: dict[str, Any]
+) -> None:
+    publish(case, manifest)
+    other = copy.deepcopy(manifest)
+    other["environment"] = {**other["environment"], "driver": "1"}
+    assert publish(case, other).action == "updated"
+    assert read_baseline(case) == other
+
+
+def test_a_manifest_of_a_newer_version_is_never_written_over(case: Case, manifest: dict[str, Any]) -> None:
+    publish(case, manifest)
+    file = baseline_manifest(case)
+    newer = file.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 99')
+    file.write_text(newer, encoding="utf-8")
+    with pytest.raises(InputError, match="schema_version is 99"):
+        publish_case(case, manifest, None)
+    assert file.read_text(encoding="utf-8") == newer
 
 
 def test_drift_is_written_and_says_what_changed(case: Case, manifest: dict[str, Any]) -> None:
@@ -91,7 +111,7 @@ def test_a_key_more_is_written_although_the_numbers_agree(
     monkeypatch.setattr("auto_quantize_model.baselines.publish.check_manifest", lambda _: None)
     publication = publish(case, newer)
     assert publication.action == "updated"
-    assert publication.reason == f"the manifest has other keys: layer_sensitivity.{group_key(1)}.median"
+    assert publication.reason == "the structure of the manifest has changed"
     assert baseline_manifest(case).read_text(encoding="utf-8") == dumps(newer)
 
 

@@ -49,7 +49,7 @@ def test_the_wheel_is_what_runs(stranger: pytest.Pytester, unpacked_wheel: Path)
 def test_the_readmes_suite_publishes_and_compares(stranger: pytest.Pytester) -> None:
     first = stranger.runpytest_subprocess()
     assert first.ret == pytest.ExitCode.TESTS_FAILED
-    first.stdout.fnmatch_lines(["to create it: pytest -m gpu test_my_model.py -k *my_model-wfp4_afp8-small* --publish"])
+    first.stdout.fnmatch_lines(["to create it: pytest -m gpu . -k *my_model-wfp4_afp8-small* --publish"])
     stranger.runpytest_subprocess("--publish").assert_outcomes(passed=27, skipped=1)
     assert len(list(stranger.path.glob("models/my_model/layer-analysis/*/*/*_quant_manifest.json"))) == 27
     index = (stranger.path / "models" / "my_model" / "layer-analysis" / "README.md").read_text(encoding="utf-8")

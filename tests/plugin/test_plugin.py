@@ -150,6 +150,22 @@ class TestRuns:
         project.write_model("one", devices=["cuda"])
         assert lines_with(project.run(), "2 cases skipped: device 'cpu': the model's `devices` allow cuda only")
 
+    def test_a_models_weights_are_let_go_when_its_cases_are_done(self, project: Project) -> None:
+        project.write_suite(models=["one", "two"], pairs=["wfp8_afp16"])
+        project.write_tests(
+            """
+            import gc
+
+            def test_sensitivity(sensitivity_case):
+                from auto_quantize_model.families.loaded import LoadedModel
+
+                assert sensitivity_case.manifest
+                gc.collect()
+                assert not [each for each in gc.get_objects() if type(each) is LoadedModel]
+            """
+        )
+        project.run().assert_outcomes(passed=2)
+
     def test_a_bug_shows_its_traceback_once(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(*_: Any, **__: Any) -> None:
             raise ZeroDivisionError("by design")
@@ -226,22 +242,18 @@ class TestBaselines:
         assert lines_with(result, "drift, updated")
         project.run().assert_outcomes(passed=2)
 
-    def test_noise_passes_and_is_not_published(self, project: Project) -> None:
+    def test_noise_passes_and_rewrites_nothing(self, project: Project) -> None:
         published(project)
         project.edit_manifest(INT8, scaled(2, 1 + 1e-6))
+        project.edit_manifest(FP8, lambda manifest: manifest["environment"].update(torch="2.0"))
+        project.pytester.runpytest_inprocess("--sensitivity-report-only", "--publish")
         before = project.files()
-        result = project.run("-k", "wint8")
-        result.assert_outcomes(passed=1)
-        assert lines_with(result, "within_noise")
-
-        def warm(manifest: dict[str, Any]) -> None:
-            manifest["environment"]["torch"] = "2.0"
-
-        project.edit_manifest(FP8, warm)
-        project.run("-k", "wfp8").assert_outcomes(passed=1)
-        (project.root / project.manifest_file(FP8)).write_bytes(
-            before[project.manifest_file(FP8).relative_to(project.root / "models").as_posix()]
-        )
+        result = project.run()
+        result.assert_outcomes(passed=2)
+        assert lines_with(result, "2 cases: 1 identical, 1 within_noise")
+        result = project.run("--publish")
+        assert lines_with(result, "published: 2 unchanged")
+        assert project.files() == before
 
     @pytest.mark.parametrize(
         ("section", "key"),
@@ -297,6 +309,100 @@ class TestBaselines:
         assert project.manifest_file(FP8).is_file()
         assert not list(project.root.glob("models/one/layer-analysis/weight-int8*"))
 
+    def test_one_failed_test_of_a_case_keeps_it_from_being_published(self, project: Project) -> None:
+        project.write_tests(
+            """
+            import pytest
+
+            def test_first(sensitivity_case):
+                sensitivity_case.check_baseline()
+
+            @pytest.mark.parametrize("number", [1, 2])
+            def test_second(sensitivity_case, number):
+                assert "wfp8" in sensitivity_case.manifest["case"]["id"] or number == 1
+            """
+        )
+        result = project.run("--publish")
+        result.assert_outcomes(passed=5, failed=1)
+        assert lines_with(result, "published: 1 created")
+        assert project.manifest_file(FP8).is_file()
+        assert not list(project.root.glob("models/one/layer-analysis/weight-int8*"))
+
+    def test_a_failed_subtest_keeps_a_case_from_being_published(self, project: Project) -> None:
+        project.write_tests(
+            """
+            def test_sensitivity(sensitivity_case, subtests):
+                sensitivity_case.check_baseline()
+                with subtests.test("half"):
+                    assert "wfp8" in sensitivity_case.case.id
+            """
+        )
+        project.run("--publish")
+        assert project.manifest_file(FP8).is_file()
+        assert not list(project.root.glob("models/one/layer-analysis/weight-int8*"))
+
+    def test_the_most_telling_of_a_cases_tests_is_told(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1.05))
+        project.write_tests(
+            """
+            def test_first(sensitivity_case):
+                sensitivity_case.check_baseline()
+
+            def test_second(sensitivity_case):
+                assert sensitivity_case.manifest
+            """
+        )
+        result = project.run()
+        result.assert_outcomes(passed=3, failed=1)
+        assert lines_with(result, "2 cases: 1 identical, 1 drift")
+
+    def test_what_a_test_does_to_its_manifest_is_not_published(self, project: Project) -> None:
+        published(project)
+        before = project.files()
+        project.write_tests(
+            """
+            def test_sensitivity(sensitivity_case):
+                sensitivity_case.manifest["autoquant_state"]["score"] = 1e9
+                sensitivity_case.manifest.clear()
+                sensitivity_case.check_artifacts()
+            """
+        )
+        assert lines_with(project.run("--publish"), "published: 2 unchanged")
+        assert project.files() == before
+
+    def test_a_test_that_changes_the_working_directory_changes_no_place(self, project: Project) -> None:
+        elsewhere = project.root / "elsewhere"
+        elsewhere.mkdir()
+        project.write_tests(
+            f"""
+            def test_sensitivity(sensitivity_case, monkeypatch):
+                monkeypatch.chdir({str(elsewhere)!r})
+                sensitivity_case.check_baseline()
+            """
+        )
+        published(project, "--sensitivity-models-root", "models", "--sensitivity-json", "summary.json")
+        assert project.manifest_file(FP8).is_file()
+        assert (project.root / "out" / "config.yaml").is_file()
+        assert (project.root / "summary.json").is_file()
+        assert not list(elsewhere.iterdir())
+
+    def test_the_output_cannot_be_the_models_tree(self, project: Project) -> None:
+        published(project)
+        before = project.files()
+        result = project.run("--sensitivity-output", "models/deep")
+        assert lines_with(result, "lies in the models tree, whose baselines a run would overwrite")
+        assert project.files() == before
+
+    def test_a_baseline_of_a_newer_version_is_left_alone(self, project: Project) -> None:
+        published(project)
+        file = project.edit_manifest(FP8, lambda manifest: manifest.update(schema_version=99))
+        before = file.read_bytes()
+        result = project.run("--publish")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert lines_with(result, "schema_version is 99; this version of the package reads 1")
+        assert file.read_bytes() == before
+
     def test_a_case_that_is_not_finite_is_not_published(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -347,7 +453,8 @@ class TestReportOnly:
         result.assert_outcomes(passed=2)
         assert len(lines_with(result, "regenerated")) == 3
         assert project.files() == before
-        out = {name: text for name, text in project.files("out").items() if name != "config.yaml"}
+        out = project.files("out")
+        assert out.pop("config.yaml")
         assert {name: text for name, text in before.items() if "/weight-" in name} == out
 
     def test_with_publish_it_works_in_place(self, project: Project) -> None:
@@ -359,6 +466,23 @@ class TestReportOnly:
         result.assert_outcomes(passed=2)
         assert lines_with(result, "published: 1 mended, 1 unchanged")
         assert project.files() == before
+
+    def test_an_older_tools_baseline_is_one_line(self, project: Project) -> None:
+        published(project)
+
+        def older(manifest: dict[str, Any]) -> None:
+            del manifest["schema_version"], manifest["layer_sensitivity"]["lm_head.quant_recipe"]
+
+        project.edit_manifest(FP8, older)
+        result = project.pytester.runpytest_inprocess("--sensitivity-report-only", "-k", "wfp8")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "an older tool's, as are the reports beside it")
+        assert "Traceback" not in result.stdout.str()
+
+    def test_a_model_that_was_never_fetched_is_skipped(self, project: Project) -> None:
+        project.write_model("one", path="nowhere")
+        result = project.pytester.runpytest_inprocess("--sensitivity-report-only")
+        result.assert_outcomes(skipped=2)
 
     def test_without_a_manifest_it_is_one_line(self, project: Project) -> None:
         result = project.pytester.runpytest_inprocess("--sensitivity-report-only")
@@ -434,6 +558,7 @@ class TestUsage:
             (("--sensitivity-override", "autoqant.x=1"), "did you mean 'autoquant'?"),
             (("--publish", "--sensitivity-override", "autoquant.batch_size=4"), "changes what is published"),
             (("--publish", "--sensitivity-override", "dataset.seq_len=4"), "changes what is published"),
+            (("--publish", "--sensitivity-override", "suite.pairs=[wfp8_afp16]"), "(-k selects cases)"),
             (("--sensitivity-report-only", "--sensitivity-engine", "modelopt"), "runs no engine"),
             (("--sensitivity-report-only", "--sensitivity-device", "cpu"), "runs on no device"),
         ],
@@ -495,6 +620,12 @@ class TestUsage:
         assert not (project.root / "models" / "one" / "layer-analysis").exists()
         assert project.run("--sensitivity-publish", "-k", "wfp8").ret == 0
         assert project.manifest_file(FP8).is_file()
+
+    def test_a_test_has_one_of_the_fixtures(self, project: Project) -> None:
+        project.write_tests("def test_both(sensitivity_case, sensitivity_pair): ...")
+        assert lines_with(project.run(), "test_both: asks for sensitivity_case and sensitivity_pair; a test has one")
+        project.write_tests("def test_late(request):\n    request.getfixturevalue('sensitivity_case')")
+        assert lines_with(project.run(), "sensitivity_case parametrizes a test that has it among its arguments")
 
     def test_help_shows_every_option(self, project: Project) -> None:
         text = project.run("--help").stdout.str()

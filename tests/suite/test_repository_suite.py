@@ -148,6 +148,19 @@ def test_a_pair_with_the_config_of_another_is_named(copy: Copy) -> None:
     assert "quantization.config" in result.stdout.str()
 
 
+def test_the_reference_engine_agrees_with_the_baselines(copy: Copy) -> None:
+    case = ("sensitivity_cases", "-m", "gpu", "-k", "tiny-wint8_afp16-small")
+    result = copy.pytester.runpytest_subprocess(*case, "--sensitivity-engine", "modelopt")
+    assert result.ret == 0
+    assert "within_noise" in result.stdout.str()
+
+
+def test_an_override_that_selects_makes_no_snapshot_an_orphan(copy: Copy) -> None:
+    before = copy.snapshots()
+    copy.drift("--sensitivity-override", "suite.pairs=[wfp8_afp16]", "--snapshot-update")
+    assert copy.snapshots() == before
+
+
 def test_files_that_do_not_belong_are_named(copy: Copy) -> None:
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b.c")
     subprocess.run([*git, "init", "-q"], cwd=copy.root, check=True)  # noqa: S603

@@ -63,8 +63,8 @@ def committed_index(suite: Suite, model: str) -> bytes | None:
 
 def suite_folder(suite: Suite) -> str:
     """The suite's folder as it is typed beside the models tree; its name alone where it lies elsewhere."""
-    folder = suite.path.resolve().parent
-    beside = suite.cases[0].models_root.resolve().parent
+    folder = suite.path.absolute().parent
+    beside = suite.cases[0].models_root.absolute().parent
     return folder.relative_to(beside).as_posix() if folder.is_relative_to(beside) else folder.name
 
 

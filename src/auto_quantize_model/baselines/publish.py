@@ -16,7 +16,8 @@ from auto_quantize_model.baselines.store import (
     read_baseline,
 )
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.manifest.document import InvalidManifestError, check_manifest, dumps
+from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
+from auto_quantize_model.manifest.structure import manifest_structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Action = Literal["created", "updated", "unchanged", "mended"]
 
-_MOST_KEYS = 5
 _BESIDE = ("environment", "engine")
 """Sections that may differ without anything having changed."""
 
@@ -51,7 +51,7 @@ def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison
     _check_publishable(case, manifest)
     try:
         baseline = read_baseline(case)
-    except ForeignBaselineError:
+    except (ForeignBaselineError, UnknownVersionError):
         raise
     except InputError as error:
         return _write(case, manifest, "updated", f"the baseline was unreadable: {error}")
@@ -77,12 +77,12 @@ def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
     try:
         check_manifest(manifest)
     except InvalidManifestError as error:
-        raise CaseError(f"{case.id}: not published: the manifest is incomplete: {error}") from None
+        raise CaseError(f"{case.id}: the manifest is incomplete: {error}") from None
     if manifest["case"]["id"] != case.id:
-        raise CaseError(f"{case.id}: not published: the manifest is of case '{manifest['case']['id']}'")
+        raise CaseError(f"{case.id}: the manifest is of case '{manifest['case']['id']}'")
     not_finite = next(_not_finite(manifest), None)
     if not_finite is not None:
-        raise CaseError(f"{case.id}: not published: {not_finite}")
+        raise CaseError(f"{case.id}: {not_finite}")
 
 
 def _not_finite(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -111,15 +111,14 @@ def _reason_to_update(
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
     old, new = (_without_beside(each) for each in (baseline, manifest))
-    if old == new:
+    if old == new and manifest_structure(baseline) == manifest_structure(manifest):
         return None
     if comparison is None:
         return "it was not compared with the baseline"
     if comparison.verdict in ("drift", "incomparable"):
         return summary(comparison)
-    changed = sorted(set(_keys(old)) ^ set(_keys(new)))
-    if changed:
-        return f"the manifest has other keys: {', '.join(changed[:_MOST_KEYS])}"
+    if manifest_structure(baseline) != manifest_structure(manifest):
+        return "the structure of the manifest has changed"
     if comparison.verdict == "identical":
         return "the scores are the same, but not what is derived from them"
     return None
@@ -127,17 +126,6 @@ def _reason_to_update(
 
 def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in _BESIDE}
-
-
-def _keys(value: object, prefix: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            key = f"{prefix}.{name}" if prefix else name
-            yield key
-            yield from _keys(inner, key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _keys(inner, f"{prefix}[]")
 
 
 def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:

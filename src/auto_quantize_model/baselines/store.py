@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.baselines.folders import put_back
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.manifest.document import UnknownVersionError, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +41,8 @@ def read_baseline(case: Case) -> dict[str, Any] | None:
         raise InputError(f"{folder}: cannot be read: {error.strerror}; check who may read and write there") from None
     try:
         manifest = read_manifest(file)
+    except UnknownVersionError:
+        raise
     except InputError as error:
         raise InputError(f"{error}; restore it or publish the case again") from None
     found = manifest["case"]["id"] if "schema_version" in manifest else case.id

@@ -29,6 +29,10 @@ class InvalidManifestError(ValueError):
     """A manifest does not keep the contract; it must not be written."""
 
 
+class UnknownVersionError(InputError):
+    """A manifest is of a schema that this version of the package does not know; it must not be written over."""
+
+
 def dumps(value: Mapping[str, Any]) -> str:
     """Write JSON the one way in which artifacts are written, so that equal values are equal bytes."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -51,9 +55,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     newer = isinstance(value, dict) and "schema_version" in value
     if newer and value["schema_version"] != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version is {value['schema_version']!r}; "
-            f"the newest that this version reads is {SCHEMA_VERSION}"
+        raise UnknownVersionError(
+            f"{path}: schema_version is {value['schema_version']!r}; this version of the package reads {SCHEMA_VERSION}"
         )
     try:
         _check(value, "schema.json" if newer else "schema_older.json")

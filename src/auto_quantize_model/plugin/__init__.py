@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auto_quantize_model.plugin import collection, options, record
+from auto_quantize_model.plugin.collector import Collector
 from auto_quantize_model.plugin.fixtures import (
     sensitivity_baseline,
     sensitivity_case,
@@ -43,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "gpu: runs a model, on a CUDA GPU where there is one; on the CPU only if the model allows that"
     )
     session = config.stash[SESSION] = Session(config, options.read_options(config))
-    collector = record.Collector(session.records, in_controller=session.worker is None)
-    config.pluginmanager.register(collector, "sensitivity-records")
+    if session.worker is None:
+        config.pluginmanager.register(Collector(session.records, session.publisher.publish), "sensitivity-records")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,7 +67,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Plan the passes for what is left after deselection."""
-    session.config.stash[SESSION].passes.plan(collection.cases_of(session.items))
+    session.config.stash[SESSION].plan(session.items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -74,10 +75,8 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach a case's record to its reports, which is how it gets from a worker to the controller."""
-    record.attach(item)
-    report = yield
-    record.remember_outcome(item, report)
-    return report
+    record.attach(item, item.config.stash[SESSION])
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

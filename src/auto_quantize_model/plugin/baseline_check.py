@@ -9,13 +9,12 @@ from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.baselines.tree import stale_reports
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.structure import manifest_structure
-from auto_quantize_model.plugin.commands import Commands, shown
+from auto_quantize_model.paths import shown
+from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.schema_check import check_against_snapshot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syrupy.assertion import SnapshotAssertion
 
     from auto_quantize_model.cases.suite import Case
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 class BaselineCheck:
     """What a drift check gets for a case that has a baseline."""
 
-    def __init__(self, suite_case: SuiteCase, session: Session, test_file: Path) -> None:
+    def __init__(self, suite_case: SuiteCase, session: Session) -> None:
         """Nothing is read before it is asked for."""
         self.case: Case = suite_case.case
-        self._commands = Commands(suite_case, session.options, test_file)
+        self._commands = Commands(suite_case, session.options)
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:

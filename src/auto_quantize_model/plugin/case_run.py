@@ -1,7 +1,8 @@
-"""One case in its test: run when first asked, checked against its baseline, published when the test has passed."""
+"""One case in its test: run when first asked, and checked against its baseline."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from auto_quantize_model.artifacts import manifest_name, render_reports, write_case
+from auto_quantize_model.availability import has_checkpoint
 from auto_quantize_model.baselines.compare import compare, explain
-from auto_quantize_model.baselines.publish import publish_case, publish_reports
-from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
 from auto_quantize_model.manifest.structure import manifest_structure
-from auto_quantize_model.plugin.commands import Commands, shown
+from auto_quantize_model.paths import shown
+from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.record import new_record
 from auto_quantize_model.plugin.schema_check import check_against_snapshot
@@ -23,13 +25,10 @@ from auto_quantize_model.reports.markdown import total_predicted_kl
 from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from syrupy.assertion import SnapshotAssertion
 
-    from auto_quantize_model.baselines.compare import Comparison
-    from auto_quantize_model.baselines.publish import Publication
     from auto_quantize_model.cases.suite import Case, Suite
     from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.session import Session
@@ -38,18 +37,22 @@ if TYPE_CHECKING:
 class CaseRun:
     """What a test gets for a case; every check fails the test with lines that say what to do next."""
 
-    def __init__(self, suite_case: SuiteCase, session: Session, test_file: Path) -> None:
+    def __init__(self, suite_case: SuiteCase, session: Session) -> None:
         """Nothing runs before the manifest is asked for."""
         self.case: Case = suite_case.case
         self.suite: Suite = suite_case.suite
         self.record = new_record(suite_case, session.worker)
         self._suite_case = suite_case
         self._session = session
-        self._commands = Commands(suite_case, session.options, test_file)
+        self._commands = Commands(suite_case, session.options)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """A copy of the case's manifest; the first case of a model that is asked for it runs the model's pass."""
+        return copy.deepcopy(self._manifest)
 
     @functools.cached_property
-    def manifest(self) -> dict[str, Any]:
-        """The case's manifest; the first case of a model that is asked for it runs the model's pass."""
+    def _manifest(self) -> dict[str, Any]:
         started = time.perf_counter()
         try:
             manifest = self._regenerated() if self._session.options.report_only else self._run()
@@ -64,7 +67,8 @@ class CaseRun:
         self.record.verdict = "regenerated" if self._session.options.report_only else "not compared"
         self.record.total_score = manifest["autoquant_state"]["score"]
         self.record.total_predicted_kl = total_predicted_kl(manifest)
-        self.record.most_sensitive_group = rows(manifest)[0]["layer"]
+        first = rows(manifest)[0]
+        self.record.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
         return manifest
 
     @property
@@ -74,14 +78,14 @@ class CaseRun:
 
     def check_artifacts(self) -> None:
         """Fail unless every artifact lies in the run's output, whole, and the reports are those of the manifest."""
-        name = manifest_name(self.manifest)
+        name = manifest_name(self._manifest)
         try:
             written = read_manifest(self.artifacts / name)
         except InputError as error:
             self._fail(str(error), "failed")
-        if written != self.manifest:
+        if written != self._manifest:
             self._fail(f"{self.artifacts / name}: is not the manifest of this run", "failed")
-        for report, text in render_reports(self.manifest).items():
+        for report, text in render_reports(self._manifest).items():
             file = self.artifacts / report
             if not file.is_file() or file.read_text(encoding="utf-8") != text:
                 self._fail(f"{file}: is missing, or is not the report of this run", "failed")
@@ -90,10 +94,10 @@ class CaseRun:
         """Fail unless the manifest has the structure of the snapshot.
 
         A case without a baseline has no snapshot: the JSON Schema has checked it. While publishing, the snapshot
-        follows: the drift checks compare it with what is committed.
+        follows: the drift checks compare it with what is committed. Another engine leaves other things out.
         """
-        manifest = self.manifest
-        if self._session.options.publish or not baseline_folder(self.case).is_dir():
+        manifest = self._manifest
+        if self._session.options.publish or self._engine_of_baseline() != manifest["engine"]["name"]:
             return
         reason = check_against_snapshot(manifest_structure(manifest), snapshot)
         if reason is not None:
@@ -106,7 +110,7 @@ class CaseRun:
 
     def check_baseline(self) -> None:
         """Fail unless the case agrees with its baseline; while publishing, only say how it differs."""
-        manifest, options = self.manifest, self._session.options
+        manifest, options = self._manifest, self._session.options
         if options.report_only or options.publish:
             return
         try:
@@ -120,27 +124,19 @@ class CaseRun:
                 "new",
             )
         comparison = compare(baseline, manifest, self.suite.tolerances)
-        self._note(comparison)
+        self.record.note(comparison)
         if comparison.verdict in ("drift", "incomparable"):
             file = baseline_folder(self.case) / manifest_name(baseline)
             lines = [f"{self.case.id}, against {shown(file)}", *explain(comparison), *self._next_steps()]
             self._fail("\n".join(lines), comparison.verdict)
 
-    def publish(self) -> None:
-        """Write the artifacts over the baseline if the user asks for that; called when the test has passed."""
-        if not self._session.options.publish or "manifest" not in self.__dict__:
-            return
-        if self._session.options.report_only:
-            publication = self._published(functools.partial(publish_reports, self.case))
-        else:
-            comparison = self._comparison_or_none()
-            if comparison is None:
-                self.record.verdict = "new"
-            else:
-                self._note(comparison)
-            publication = self._published(functools.partial(publish_case, self.case, self.manifest, comparison))
-        self.record.published = publication.action
-        self.record.reason = publication.reason or None
+    def _engine_of_baseline(self) -> str | None:
+        try:
+            baseline = read_baseline(self.case)
+        except InputError:
+            return None
+        name: str | None = (baseline or {}).get("engine", {}).get("name")
+        return name
 
     def _run(self) -> dict[str, Any]:
         session = self._session
@@ -148,39 +144,29 @@ class CaseRun:
         result, self.record.pass_seconds = session.passes.result(self._suite_case)
         if result.skipped:
             self.record.pass_seconds = None
-            self.record.verdict, self.record.reason = "skipped", result.error
-            pytest.skip(f"{self.case.model.name}: {result.error}")
+            self._skip(str(result.error))
         if result.manifest is None:
             raise CaseError(result.error or "the engine gave no manifest")
         return result.manifest
 
     def _regenerated(self) -> dict[str, Any]:
+        self._session.write_config()
         manifest = read_baseline(self.case)
         if manifest is None:
-            raise InputError(f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from")
+            reason = f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from"
+            if not has_checkpoint(self.case):
+                self._skip(reason)
+            raise InputError(reason)
+        if "schema_version" not in manifest:
+            raise InputError(
+                f"{baseline_manifest(self.case)}: an older tool's, as are the reports beside it; "
+                "`python -m auto_quantize_model report` renders it elsewhere"
+            )
         return manifest
 
-    def _comparison_or_none(self) -> Comparison | None:
-        """None where there is no baseline, or none that can be read: then nothing is lost by writing over it."""
-        try:
-            baseline = read_baseline(self.case)
-        except InputError:
-            return None
-        return None if baseline is None else compare(baseline, self.manifest, self.suite.tolerances)
-
-    def _published(self, publish: Callable[[], Publication]) -> Publication:
-        try:
-            return publish()
-        except (InputError, CaseError) as error:
-            self._fail(f"not published: {error}", "failed")
-
-    def _note(self, comparison: Comparison) -> None:
-        record = self.record
-        record.verdict = comparison.verdict
-        record.total_ratio = comparison.total_ratio
-        worst = comparison.worst
-        if worst is not None:
-            record.worst_group, record.worst_ratio = worst.group, worst.ratio
+    def _skip(self, reason: str) -> NoReturn:
+        self.record.verdict, self.record.reason = "skipped", reason
+        pytest.skip(f"{self.case.model.name}: {reason}")
 
     def _next_steps(self) -> list[str]:
         changing = self._session.options.score_changing_overrides

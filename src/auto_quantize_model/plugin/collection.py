@@ -41,7 +41,7 @@ class SuiteCase:
     @property
     def group(self) -> str:
         """What the cases that share a pass have in common."""
-        return f"{self.suite.path.parent.name}/{self.case.model.name}"
+        return f"{self.suite.path.parent}/{self.case.model.name}"
 
 
 class Suites:
@@ -72,6 +72,7 @@ class Suites:
         if file not in self.loaded:
             suite = load_suite(file, self._options.models_root, self._options.overrides)
             self._check_model_paths(suite)
+            self._check_output(suite)
             self._check_apart(suite)
             self.loaded[file] = suite
         return self.loaded[file]
@@ -83,6 +84,14 @@ class Suites:
                 raise InputError(
                     f"--sensitivity-model-path: model '{name}' is not in {suite.path}; {nearest(name, models)}"
                 )
+
+    def _check_output(self, suite: Suite) -> None:
+        output, models = self._options.output, suite.cases[0].models_root.resolve()
+        if output is not None and output.resolve().is_relative_to(models):
+            raise InputError(
+                f"--sensitivity-output {output}: lies in the models tree, whose baselines a run would overwrite; "
+                "name another folder, or use --publish"
+            )
 
     def _check_apart(self, suite: Suite) -> None:
         """Artifacts and records go by the case's name, so no two suites of a session may share one."""
@@ -98,6 +107,9 @@ def parametrize(metafunc: pytest.Metafunc, session: Session) -> None:
     asked = [name for name in (CASE, BASELINE, PAIR) if name in metafunc.fixturenames]
     if not asked:
         return
+    if len(asked) > 1:
+        name = metafunc.function.__name__
+        raise pytest.Collector.CollectError(f"{name}: asks for {' and '.join(asked)}; a test has one of them")
     try:
         suite = session.suites.of(metafunc.definition.path)
     except InputError as error:
@@ -137,9 +149,9 @@ def case_of(item: pytest.Item) -> SuiteCase | None:
 
 
 def cases_of(items: Iterable[pytest.Item]) -> list[SuiteCase]:
-    """The cases that tests run, each once."""
+    """The cases that tests run, once for each test."""
     found = (case_of(item) for item in items)
-    return list({each.key: each for each in found if each is not None}.values())
+    return [each for each in found if each is not None]
 
 
 def by_model(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from auto_quantize_model.paths import shown
 
+if TYPE_CHECKING:
     from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.options import Options
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 class Commands:
     """Commands for one case, with the places that this session was given."""
 
-    def __init__(self, suite_case: SuiteCase, options: Options, test_file: Path) -> None:
-        """`test_file` stands for the suite where its folder has no name of its own from here."""
-        folder = suite_case.suite.path.parent
-        self._target = shown(test_file if shown(folder) == "." else folder)
-        self._case_id = suite_case.case.id
+    def __init__(self, suite_case: SuiteCase, options: Options) -> None:
+        """The suite is named by its folder, which holds the tests of its cases and its drift checks."""
         root = options.models_root
-        self._places = [] if root is None else ["--sensitivity-models-root", str(root)]
+        places = [] if root is None else ["--sensitivity-models-root", shown(root)]
+        self._target = shlex.quote(shown(suite_case.suite.path.parent))
+        self._case_id = suite_case.case.id
+        self._places = [shlex.quote(word) for word in places]
 
     def case(self, *options: str) -> str:
         """Run this case."""
@@ -30,9 +30,3 @@ class Commands:
     def drift(self, *options: str) -> str:
         """Run the drift checks of the suite."""
         return " ".join(['pytest -m "not gpu"', self._target, *self._places, *options])
-
-
-def shown(path: Path) -> str:
-    """A path as a user would type it: relative where it lies below the working directory."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 def fail(message: str) -> NoReturn:
     """Fail the test with a message; paths below the working directory are shown relative to it."""
-    raise pytest.fail.Exception(message.replace(f"{Path.cwd()}{os.sep}", ""), pytrace=False) from None
+    below_here = re.compile(rf"(?<![\w./-]){re.escape(f'{Path.cwd()}{os.sep}')}")
+    raise pytest.fail.Exception(below_here.sub("", message), pytrace=False) from None
 
 
 def fail_on(problems: Iterable[str]) -> None:

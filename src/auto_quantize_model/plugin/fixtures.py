@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auto_quantize_model.plugin.failing import fail
-from auto_quantize_model.plugin.record import CASE_RUN, PASSED
+from auto_quantize_model.plugin.record import CASE_RUN
 from auto_quantize_model.plugin.session import SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.cases.suite import Suite
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
@@ -20,15 +18,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def sensitivity_case(request: pytest.FixtureRequest) -> Iterator[CaseRun]:
+def sensitivity_case(request: pytest.FixtureRequest) -> CaseRun:
     """One case of the suite beside the test file: its `manifest`, and checks of it. Parametrizes the test."""
     from auto_quantize_model.plugin.case_run import CaseRun
 
-    run = CaseRun(request.param, request.config.stash[SESSION], request.path)
+    run = CaseRun(_parameter(request), request.config.stash[SESSION])
     request.node.stash[CASE_RUN] = run
-    yield run
-    if request.node.stash.get(PASSED, False):
-        run.publish()
+    return run
 
 
 @pytest.fixture
@@ -36,13 +32,13 @@ def sensitivity_baseline(request: pytest.FixtureRequest) -> BaselineCheck:
     """One committed baseline of the suite beside the test file, and checks of it. Parametrizes the test."""
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
 
-    return BaselineCheck(request.param, request.config.stash[SESSION], request.path)
+    return BaselineCheck(_parameter(request), request.config.stash[SESSION])
 
 
 @pytest.fixture
 def sensitivity_pair(request: pytest.FixtureRequest) -> PairSettings:
     """One precision pair of the suite beside the test file. Parametrizes the test."""
-    pair: PairSettings = request.param
+    pair: PairSettings = _parameter(request)
     return pair
 
 
@@ -55,3 +51,9 @@ def sensitivity_suite(request: pytest.FixtureRequest) -> Suite:
         return request.config.stash[SESSION].suites.of(request.path)
     except InputError as error:
         fail(str(error))
+
+
+def _parameter(request: pytest.FixtureRequest) -> Any:
+    if not hasattr(request, "param"):
+        fail(f"{request.fixturename} parametrizes a test that has it among its arguments; it cannot be asked for later")
+    return request.param

@@ -10,11 +10,12 @@ def take_gpu(worker: str | None) -> None:
 
     The environment is set, rather than a device index passed on, because kernels run on the *current* device.
     """
-    if worker is None:
+    number = (worker or "").removeprefix("gw")
+    if not number.isdecimal():
         return
     visible = _visible()
     if len(visible) > 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(worker.removeprefix("gw")) % len(visible)]
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[int(number) % len(visible)]
 
 
 def _visible() -> list[str]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
 PUBLISH_HELP = "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed"
 
-_HARMLESS = ("autoquant.device", "model.devices", "suite.models", "suite.pairs", "suite.sizes", "suite.tolerances")
+_HARMLESS = ("autoquant.device", "model.devices", "suite.tolerances")
 """Overrides that leave every manifest as it is."""
+_SELECTING = ("suite.models", "suite.pairs", "suite.sizes")
+"""Overrides that leave a case's manifest as it is, but not which cases there are."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,7 +37,12 @@ class Options:
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
         """The overrides under which a run says nothing about the baseline."""
-        return tuple(text for text in self.overrides if not _is_harmless(text))
+        return tuple(text for text in self.overrides if _key(text) not in (*_HARMLESS, *_SELECTING))
+
+    @property
+    def unpublishable_overrides(self) -> tuple[str, ...]:
+        """The overrides under which nothing may be published: not a manifest, nor the list of all of them."""
+        return tuple(text for text in self.overrides if _key(text) not in _HARMLESS)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -108,28 +115,28 @@ def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
 
 def read_options(config: pytest.Config) -> Options:
     """Read the options; a contradiction between them is a usage error."""
-    option = config.option
+    option, here = config.option, config.invocation_params.dir
     options = Options(
         publish=option.sensitivity_publish,
         report_only=option.sensitivity_report_only,
         device=option.sensitivity_device,
         engine=option.sensitivity_engine,
-        model_paths=dict(_model_path(text) for text in option.sensitivity_model_path),
-        models_root=_path(option.sensitivity_models_root),
+        model_paths=dict(_model_path(text, here) for text in option.sensitivity_model_path),
+        models_root=_path(option.sensitivity_models_root, here),
         overrides=tuple(option.sensitivity_override),
-        output=_path(option.sensitivity_output),
-        json=_path(option.sensitivity_json),
+        output=_path(option.sensitivity_output, here),
+        json=_path(option.sensitivity_json, here),
     )
     _check_together(options)
     return options
 
 
 def _check_together(options: Options) -> None:
-    changing = options.score_changing_overrides
+    changing = options.unpublishable_overrides
     if options.publish and changing:
         raise pytest.UsageError(
-            f"--publish: the override {changing[0]} changes what is published; "
-            "put the value into the suite's configuration, or leave one of the two out"
+            f"--publish: the override {changing[0]} changes what is published; put the value into the suite's "
+            "configuration, or leave one of the two out (-k selects cases)"
         )
     if options.report_only and options.engine != "replay":
         raise pytest.UsageError("--sensitivity-report-only runs no engine; leave --sensitivity-engine out")
@@ -137,8 +144,9 @@ def _check_together(options: Options) -> None:
         raise pytest.UsageError("--sensitivity-report-only runs on no device; leave --sensitivity-device out")
 
 
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+def _path(text: str | None, here: Path) -> Path | None:
+    """A path as it was meant where pytest was started: a test may change the working directory."""
+    return None if text is None else here / text
 
 
 def _parsed_by(check: Callable[[str], object]) -> Callable[[str], str]:
@@ -172,11 +180,11 @@ def _check_override(text: str) -> None:
     parse_override(text)
 
 
-def _model_path(text: str) -> tuple[str, Path]:
+def _model_path(text: str, here: Path) -> tuple[str, Path]:
     name, _, folder = text.partition("=")
-    return name, Path(folder)
+    return name, here / folder
 
 
-def _is_harmless(text: str) -> bool:
-    key: Sequence[str] = text.partition("=")[0].strip().split(".")
-    return ".".join(key[:2]) in _HARMLESS
+def _key(text: str) -> str:
+    """The first two parts of an override's key: the section and what is set in it."""
+    return ".".join(text.partition("=")[0].strip().split(".")[:2])

@@ -34,7 +34,16 @@ class _Pass:
     seconds: float | None = None
     """How long it took, once; None before it ran and after that was told."""
 
+    def take_next(self) -> None:
+        """Take one more result; the last one lets the model and its capture go."""
+        assert self.results is not None  # noqa: S101  for the type checker
+        result = next(self.results)
+        self.done[result.case.id] = result
+        if len(self.done) == len(self.cases):
+            self.results = iter(())
+
     def take_seconds(self) -> float | None:
+        """How long the pass took, for the first that asks."""
         seconds, self.seconds = self.seconds, None
         return seconds
 
@@ -63,35 +72,37 @@ class Passes:
     def result(self, wanted: SuiteCase) -> tuple[CaseResult, float | None]:
         """A case's result, and the seconds of the pass if this call ran it."""
         planned = self._passes[wanted.group]
-        if planned.error is not None:
-            raise CaseError(planned.error)
-        try:
+        if wanted.case.id not in planned.done:
+            if planned.error is not None:
+                raise CaseError(planned.error)
             self._advance(planned, wanted)
+        return planned.done[wanted.case.id], planned.take_seconds()
+
+    def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
+        """Run the pass, or go on with it, until the wanted case is done."""
+        try:
+            if planned.results is None:
+                started = time.perf_counter()
+                planned.results = self._start(planned)
+                planned.take_next()
+                planned.seconds = time.perf_counter() - started
+            while wanted.case.id not in planned.done:
+                planned.take_next()
         except InputError as error:
             planned.error = str(error)
             raise
-        except Exception as error:
+        except BaseException as error:  # also a timeout's or a skip's, which are no Exception
             first = (str(error).splitlines() or [""])[0]
             planned.error = (
                 f"the pass over {wanted.case.model.name} broke in an earlier test: {type(error).__name__}: {first}"
             )
             raise
-        return planned.done[wanted.case.id], planned.take_seconds()
-
-    def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
-        if planned.results is None:
-            started = time.perf_counter()
-            planned.results = self._start(planned)
-            self._take_next(planned)
-            planned.seconds = time.perf_counter() - started
-        while wanted.case.id not in planned.done:
-            self._take_next(planned)
 
     def _start(self, planned: _Pass) -> Iterator[CaseResult]:
         cases = [each.case for each in planned.cases]
         progress = self._announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
-        if self._options.device in (None, "auto", "cuda"):
+        if (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
             take_gpu(self._worker)
         with warnings.catch_warnings():
             # What torch and ModelOpt say of each other at import is nothing that a suite's user can mend.
@@ -99,16 +110,14 @@ class Passes:
             from auto_quantize_model.run import run_cases
 
         progress("import", 1, 1)
+        progress("prepare", 0, 1)
         options = self._options
-        return run_cases(
+        results = run_cases(
             cases,
             engine=options.engine,
             device=options.device,
             model_paths=options.model_paths,
             progress=progress,
         )
-
-    def _take_next(self, planned: _Pass) -> None:
-        assert planned.results is not None  # noqa: S101  for the type checker
-        result = next(planned.results)
-        planned.done[result.case.id] = result
+        progress("prepare", 1, 1)
+        return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import functools
 import json
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auto_quantize_model.plugin.collection import Suites
+from auto_quantize_model.plugin.collection import Suites, cases_of
 from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.progress import Announcer
+from auto_quantize_model.plugin.publishing import Publisher
+from auto_quantize_model.plugin.record import new_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.record import Record
@@ -32,7 +35,12 @@ class Session:
         self.suites = Suites(config.rootpath, options)
         self.passes = Passes(options, self.worker, Announcer(config, self.worker).announce)
         self.records: dict[str, Record] = {}
+        self.tests: dict[tuple[str, str], int] = {}
+        """How many selected tests each case has."""
         self.problems: list[str] = []
+        self.publisher = Publisher(options, self.suites, self.problems)
+        self._config_written = False
+        self._collect_only = bool(config.getoption("collectonly"))
         self._given_output = None if workerinput is None else Path(workerinput["sensitivity_output"])
         self._root = config.rootpath
 
@@ -42,27 +50,29 @@ class Session:
         if self._given_output is not None:
             return self._given_output
         if self.options.output is not None:
-            return self.options.output.absolute()
+            return self.options.output
         return self._root / "tmp" / "sensitivity" / dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
 
-    @functools.cache  # noqa: B019  a session lives as long as its process
+    def plan(self, items: Iterable[pytest.Item]) -> None:
+        """Plan the passes for exactly the cases of these tests."""
+        cases = cases_of(items)
+        self.tests = collections.Counter(each.key for each in cases)
+        self.passes.plan({each.key: each for each in cases}.values())
+
     def write_config(self) -> None:
         """Write the composed configuration of every selected case, once."""
-        from auto_quantize_model.artifacts import write_composed_config
+        if not self._config_written:
+            from auto_quantize_model.artifacts import write_composed_config
 
-        write_composed_config([each.case for each in self.passes.cases], self.output)
+            write_composed_config([each.case for each in self.passes.cases], self.output)
+            self._config_written = True
 
     def finish(self, session: pytest.Session) -> None:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
-        if self.worker is not None or not self.records:
+        if self.worker is not None or self._collect_only:
             return
-        from auto_quantize_model.errors import InputError
-
-        for step in (self._write_indices, self._write_json):
-            try:
-                step()
-            except InputError as error:
-                self.problems.append(str(error))
+        self._write_indices()
+        self._write_json()
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -74,20 +84,31 @@ class Session:
             yield from summary_lines(self.records.values(), self.output, self.problems)
 
     def _write_indices(self) -> None:
-        from auto_quantize_model.baselines.index import write_index
-
         published = {(record.suite, record.model) for record in self.records.values() if record.published}
         for file, model in sorted(published):
-            write_index(self.suites.load(Path(file)), model)
+            from auto_quantize_model.baselines.index import write_index
+            from auto_quantize_model.errors import InputError
+
+            try:
+                write_index(self.suites.load(Path(file)), model)
+            except InputError as error:
+                self.problems.append(f"the index of {model} is not up to date: {error}")
 
     def _write_json(self) -> None:
-        if self.options.json is None:
+        file = self.options.json
+        if file is None:
             return
         from auto_quantize_model.artifacts import write_files
+        from auto_quantize_model.errors import InputError
         from auto_quantize_model.plugin.summary import summary_document
 
-        text = json.dumps(summary_document(self.records.values(), self.output), indent=2, allow_nan=False) + "\n"
-        write_files(self.options.json.absolute().parent, {self.options.json.name: text})
+        # Under pytest-xdist only the workers know which cases were selected and not reached.
+        not_reached = [new_record(each, None) for each in self.passes.cases if each.case.id not in self.records]
+        document = summary_document([*self.records.values(), *not_reached], self.output)
+        try:
+            write_files(file.parent, {file.name: json.dumps(document, indent=2, allow_nan=False) + "\n"})
+        except InputError as error:
+            self.problems.append(str(error))
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

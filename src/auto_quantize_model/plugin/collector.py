@@ -1,0 +1,82 @@
+"""From the reports of a session to one record a case; in the controller, wherever the tests run."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import pytest
+
+from auto_quantize_model.plugin.record import NOT_RUN, Record, record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OUTCOMES = ("error", "failed", "skipped", "passed", NOT_RUN)
+"""The worst first."""
+_VERDICTS = (
+    *("failed", "incomparable", "drift", "unreadable", "new", "within_noise", "identical", "regenerated"),
+    *("skipped", "not compared", NOT_RUN),
+)
+"""What a case's tests say of it, the most telling first."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Test:
+    """One test of a case: its newest record, and its outcome so far."""
+
+    record: Record
+    outcome: str = NOT_RUN
+    finished: bool = False
+
+
+class Collector:
+    """Merges what every test of a case reports, and says when all of them have passed."""
+
+    def __init__(self, records: dict[str, Record], on_passed: Callable[[Record], None]) -> None:
+        """`records` is filled by case."""
+        self._records = records
+        self._on_passed = on_passed
+        self._tests: dict[str, dict[str, _Test]] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the newest record of a test of a case."""
+        found = record_of(report)
+        if found is None:
+            return
+        if found.worker is not None:
+            # `--dist loadgroup` appends the group to the test's name, which `--last-failed` would never find again.
+            report.nodeid = report.nodeid.removesuffix(f"@{found.model}")
+        tests = self._tests.setdefault(found.case, {})
+        # A test that is set up is run anew, perhaps once more.
+        test = tests.get(report.nodeid) if report.when != "setup" else None
+        test = tests[report.nodeid] = test or _Test(found)
+        test.record = found
+        test.outcome = min(test.outcome, _outcome(report), key=_OUTCOMES.index)
+        test.finished = report.when == "teardown"
+        self._records[found.case] = self._merged(found.case)
+        if report.when == "teardown":
+            self._finish(found.case)
+
+    def _finish(self, case: str) -> None:
+        merged, tests = self._records[case], self._tests[case].values()
+        complete = len(tests) == merged.tests and all(test.finished for test in tests)
+        if complete and merged.outcome == "passed":
+            self._on_passed(merged)
+
+    def _merged(self, case: str) -> Record:
+        tests = list(self._tests[case].values())
+        records = [test.record for test in tests]
+        merged = dataclasses.replace(min(records, key=lambda each: _VERDICTS.index(each.verdict)))
+        merged.outcome = min((test.outcome for test in tests), key=_OUTCOMES.index)
+        merged.seconds = sum(record.seconds for record in records)
+        merged.pass_seconds = next((each.pass_seconds for each in records if each.pass_seconds is not None), None)
+        return merged
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    """What a phase says of the test: that it was set up or torn down well says nothing."""
+    if report.when != "call":
+        return {"passed": NOT_RUN, "failed": "error"}.get(report.outcome, report.outcome)
+    return report.outcome if report.outcome in _OUTCOMES else NOT_RUN
