@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.5"
@@ -72,6 +74,9 @@ def three_phase(session: nox.Session) -> None:
     if not session.posargs or session.posargs[0].startswith("-"):
         session.error("name a pair: nox -s three_phase -- wint8_aint8")
     pair, *rest = session.posargs
+    pairs = sorted(path.stem for path in Path(CASES, "conf", "quant_pair").glob("*.yaml"))
+    if pair not in pairs:
+        session.error(f"no pair '{pair}'; valid: {', '.join(pairs)}")
     install(session)
     for size in ("small", "medium", "large"):
         session.run("pytest", "-m", "gpu", CASES, "-k", f"{pair} and {size}", *rest)

@@ -28,6 +28,11 @@ def test_manifest(sensitivity_baseline: BaselineCheck, snapshot: SnapshotAsserti
     sensitivity_baseline.check_schema(snapshot)
 
 
+def test_numbers(sensitivity_baseline: BaselineCheck) -> None:
+    """What a manifest states more than once, it states alike."""
+    sensitivity_baseline.check_numbers()
+
+
 def test_reports(sensitivity_baseline: BaselineCheck) -> None:
     """Each is byte for byte what its manifest gives."""
     sensitivity_baseline.check_reports()

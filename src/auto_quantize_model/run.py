@@ -127,7 +127,10 @@ def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mappi
 
 
 def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device) -> _Format:
-    resolved = resolve_format(pair.format)
+    try:
+        resolved = resolve_format(pair.format)
+    except CaseError as error:
+        raise CaseError(f"conf/quant_pair/{pair.name}.yaml: {error}") from None
     try:
         quantizers, kernels = check_format(resolved, device)
     except NotCoveredError:

@@ -40,11 +40,9 @@ def test_whole_baselines_and_absent_ones_are_not_stale(tiny_suite: Suite, folder
     assert not [problem for each in tiny_suite.cases for problem in stale_reports(each)]
 
 
-def test_a_missing_report_is_named_with_the_mend(case: Case, folder: Path) -> None:
+def test_a_missing_report_is_named(case: Case, folder: Path) -> None:
     (folder / "per-layer-sensitivity.json").unlink()
-    (problem,) = stale_reports(case)
-    assert problem.startswith(f"{folder / 'per-layer-sensitivity.json'}: missing; ")
-    assert problem.endswith("--sensitivity-report-only --publish")
+    assert list(stale_reports(case)) == [f"{folder / 'per-layer-sensitivity.json'}: missing"]
 
 
 def test_the_first_line_that_differs_is_shown(case: Case, folder: Path) -> None:

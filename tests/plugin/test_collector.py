@@ -15,7 +15,8 @@ CASE = Record("m-p-small", "m", "p", "small", "suite.yaml", verdict="identical",
 
 
 def report(when: Any, outcome: Any, nodeid: str = "test_a", **changes: Any) -> pytest.TestReport:
-    properties = [(PROPERTY, json.dumps(dataclasses.asdict(dataclasses.replace(CASE, **changes))))]
+    values = {**dataclasses.asdict(CASE), **changes}
+    properties = [(PROPERTY, json.dumps(values))]
     return pytest.TestReport(nodeid, (nodeid, 0, nodeid), {}, outcome, None, when, user_properties=properties)
 
 

@@ -122,12 +122,16 @@ class TestRuns:
         assert lines_with(result, "one pass for") == ["one: one pass for 2 cases"]
         assert len(lines_with(result, "not compared")) == 3
 
+    def test_what_third_parties_deprecate_is_no_error_here(self, project: Project) -> None:
+        result = project.run_apart("-W", "error", "--publish", "-k", "wfp8")
+        result.assert_outcomes(passed=1, deselected=1)
+
     def test_a_pair_that_cannot_run_fails_only_its_own_cases(self, project: Project) -> None:
         project.write_pair("bad", "weight: fp8\nactivation: fp8\nformat: NO_SUCH_CFG\n")
         project.write_suite(pairs=["bad", "wfp8_afp16"])
         result = project.run("--publish")
         result.assert_outcomes(passed=1, failed=1)
-        assert lines_with(result, "format 'NO_SUCH_CFG' is not in the installed ModelOpt")
+        assert lines_with(result, "conf/quant_pair/bad.yaml: format 'NO_SUCH_CFG' is not in the installed ModelOpt")
         assert not lines_with(result, "Traceback")
         assert not list(project.root.glob("models/one/layer-analysis/weight-fp8-act-fp8"))
 
@@ -240,6 +244,7 @@ class TestBaselines:
         result = project.run(*command[1:])
         result.assert_outcomes(passed=1, deselected=1)
         assert lines_with(result, "drift, updated")
+        assert [line for line in lines_with(result, f"  {INT8}: drift: ") if group in line]
         project.run().assert_outcomes(passed=2)
 
     def test_noise_passes_and_rewrites_nothing(self, project: Project) -> None:
@@ -519,6 +524,18 @@ class TestSummary:
         assert first["pass_seconds"] > 0
         assert second["pass_seconds"] is None
         assert (project.root / "out") == type(project.root)(summary["output"])
+
+    def test_a_folder_in_the_summarys_place_is_told_at_once(self, project: Project) -> None:
+        (project.root / "folder").mkdir()
+        result = project.run("--sensitivity-json", "folder")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert lines_with(result, "folder: is a folder; name a file")
+        assert not lines_with(result, "one pass for")
+
+    def test_every_selected_case_is_in_it_even_if_not_reached(self, project: Project) -> None:
+        project.run("-x", "--sensitivity-json", "summary.json")
+        first, second = json.loads((project.root / "summary.json").read_text(encoding="utf-8"))["cases"]
+        assert (first["outcome"], second["outcome"]) == ("failed", "not run")
 
     def test_a_summary_that_cannot_be_written_fails_the_session(self, project: Project) -> None:
         published(project)

@@ -92,7 +92,7 @@ def test_drift_checks_pass_without_torch(copy: Copy) -> None:
 def test_a_renamed_key_of_a_manifest_is_named(copy: Copy) -> None:
     copy.edit(copy.manifest, lambda text: text.replace('"loss_tokens"', '"lost_tokens"'))
     result = copy.drift()
-    assert {f"test_manifest[{CASE}]", f"test_reports[{CASE}]"} <= failures(result)
+    assert {f"test_manifest[{CASE}]", f"test_numbers[{CASE}]", f"test_reports[{CASE}]"} <= failures(result)
     assert copy.manifest.name in result.stdout.str()
     assert "lost_tokens" in result.stdout.str()
     assert "Traceback" not in result.stdout.str()
@@ -116,11 +116,17 @@ def test_a_missing_artifact_is_named(copy: Copy, name: str) -> None:
     assert f"{RUN}/{name}: missing" in result.stdout.str()
 
 
-def test_a_scaled_score_of_a_baseline_is_named_by_both_checks(copy: Copy) -> None:
+def times(value: Any, factor: float) -> Any:
+    return [each * factor for each in value] if isinstance(value, list) else value * factor
+
+
+@pytest.mark.parametrize("key", ["importance", "scores"])
+def test_a_scaled_score_of_a_baseline_is_named_by_both_checks(copy: Copy, key: str) -> None:
     def scale(text: str) -> str:
         manifest = json.loads(text)
-        entry = list(manifest["layer_sensitivity"].values())[3]
-        entry["importance"] *= 1.05
+        list(manifest["layer_sensitivity"].values())[3][key] = times(
+            list(manifest["layer_sensitivity"].values())[3][key], 1.05
+        )
         return json.dumps(manifest, indent=2) + "\n"
 
     group = list(json.loads(copy.manifest.read_text(encoding="utf-8"))["layer_sensitivity"])[3]

@@ -1,4 +1,4 @@
-"""Checks of a committed models tree. Each yields its problems, one line each: the file and how to mend it."""
+"""Checks of a committed models tree. Each yields its problems, one line each, which name the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case, Suite
 
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
-_REPORT_OPTIONS = "--sensitivity-report-only --publish"
 _EXCERPT = 60
 
 _POSIX = r"(?<![\w./~<)\]}*])/(?:[\w.@+~-]+/)+[\w.@+~-]+"
@@ -47,7 +46,7 @@ def stale_reports(case: Case) -> Iterator[str]:
     for name, text in render_reports(baseline).items():
         problem = _staleness(folder / name, text)
         if problem is not None:
-            yield f"{folder / name}: {problem}; render it anew: run the case with {_REPORT_OPTIONS}"
+            yield f"{folder / name}: {problem}"
 
 
 def missing_baselines(suite: Suite) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Checkpoint:
         if not folder.is_dir():
             raise InputError(
                 f"{folder}: no checkpoint folder; put the model's files there, or name their place "
-                "with --model-path NAME=DIR"
+                "with the option for the model's path, NAME=DIR"
             )
         self.config: dict[str, Any] = self._read_json("config.json")
         self._files = self._tensor_files()

@@ -59,6 +59,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     collection.parametrize(metafunc, metafunc.config.stash[SESSION])
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Check what needs a look at the disk."""
+    session.config.stash[SESSION].start()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the cases of a model next to each other."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
 from auto_quantize_model.baselines.tree import stale_reports
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.consistency import inconsistencies
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.paths import shown
 from auto_quantize_model.plugin.commands import Commands
@@ -50,11 +51,19 @@ class BaselineCheck:
                 f"if that is meant: {self._commands.drift('--snapshot-update')}"
             )
 
-    def check_reports(self) -> None:
-        """Fail unless every committed report is byte for byte what its manifest gives."""
-        problems = list(stale_reports(self.case))
+    def check_numbers(self) -> None:
+        """Fail unless the numbers that the committed manifest states more than once agree."""
+        problems = [f"{baseline_manifest(self.case)}: {problem}" for problem in inconsistencies(self.manifest)]
         if problems:
             self._fail("\n".join(problems))
+
+    def check_reports(self) -> None:
+        """Fail unless every committed report is byte for byte what its manifest gives."""
+        _ = self.manifest
+        problems = list(stale_reports(self.case))
+        if problems:
+            command = self._commands.case("--sensitivity-report-only", "--publish")
+            fail("\n".join([*problems, f"to render it anew: {command}"]))
 
     def _fail(self, message: str) -> NoReturn:
         fail(f"{message}\nto make it anew: {self._commands.case('--publish')}")

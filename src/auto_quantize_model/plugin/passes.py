@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import warnings
@@ -81,13 +82,14 @@ class Passes:
     def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
         """Run the pass, or go on with it, until the wanted case is done."""
         try:
-            if planned.results is None:
-                started = time.perf_counter()
-                planned.results = self._start(planned)
-                planned.take_next()
-                planned.seconds = time.perf_counter() - started
-            while wanted.case.id not in planned.done:
-                planned.take_next()
+            with _third_parties_quiet():
+                if planned.results is None:
+                    started = time.perf_counter()
+                    planned.results = self._start(planned)
+                    planned.take_next()
+                    planned.seconds = time.perf_counter() - started
+                while wanted.case.id not in planned.done:
+                    planned.take_next()
         except InputError as error:
             planned.error = str(error)
             raise
@@ -104,10 +106,7 @@ class Passes:
         progress("import", 0, 1)
         if (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
             take_gpu(self._worker)
-        with warnings.catch_warnings():
-            # What torch and ModelOpt say of each other at import is nothing that a suite's user can mend.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            from auto_quantize_model.run import run_cases
+        from auto_quantize_model.run import run_cases
 
         progress("import", 1, 1)
         progress("prepare", 0, 1)
@@ -121,3 +120,12 @@ class Passes:
         )
         progress("prepare", 1, 1)
         return results
+
+
+@contextlib.contextmanager
+def _third_parties_quiet() -> Iterator[None]:
+    """What torch, transformers and ModelOpt deprecate of each other, no suite can mend, even under `-W error`."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        yield

@@ -85,7 +85,10 @@ def attach(item: pytest.Item, session: Session) -> None:
     found = run.record if run is not None else new_record(each, session.worker)
     found.tests = session.tests.get(each.key, 1)
     item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
-    item.user_properties.append((PROPERTY, json.dumps(dataclasses.asdict(found))))
+    values = dataclasses.asdict(found)
+    # That is for the reports to say, and none has been made yet.
+    del values["outcome"]
+    item.user_properties.append((PROPERTY, json.dumps(values)))
 
 
 def record_of(report: pytest.TestReport) -> Record | None:

@@ -51,7 +51,13 @@ class Session:
             return self._given_output
         if self.options.output is not None:
             return self.options.output
-        return self._root / "tmp" / "sensitivity" / dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+        return self._root / "tmp" / "sensitivity" / dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+
+    def start(self) -> None:
+        """Refuse now what would otherwise be found after hours of work."""
+        file = self.options.json
+        if file is not None and file.is_dir():
+            raise pytest.UsageError(f"--sensitivity-json {file}: is a folder; name a file")
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""

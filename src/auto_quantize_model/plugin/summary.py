@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 SUMMARY_VERSION = 1
 
-_HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "worst group", "seconds")
-_RIGHT = (False, False, True, False, True, True, True)
+_HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
+_RIGHT = (False, False, True, False, True, False, True)
 _NOTHING = "-"
 
 
@@ -53,16 +53,19 @@ def _was_skipped(record: Record) -> bool:
 
 
 def _row(record: Record) -> tuple[str, ...]:
-    group = record.most_sensitive_group or _NOTHING
     return (
         record.case,
         _verdict(record),
         _NOTHING if record.total_predicted_kl is None else f"{record.total_predicted_kl:.3e}",
-        group.removeprefix("model.").removeprefix("language_model."),
+        _short(record.most_sensitive_group),
         _ratio(record.total_ratio),
-        _ratio(record.worst_ratio),
+        _NOTHING if record.worst_group is None else f"{_ratio(record.worst_ratio)} {_short(record.worst_group)}",
         f"{record.seconds:.2f}",
     )
+
+
+def _short(group: str | None) -> str:
+    return (group or _NOTHING).removeprefix("model.").removeprefix("language_model.")
 
 
 def _verdict(record: Record) -> str:
@@ -118,7 +121,10 @@ def _passes(records: Iterable[Record]) -> Iterator[str]:
             )
 
 
-def _published(records: Iterable[Record]) -> Iterator[str]:
+def _published(records: Sequence[Record]) -> Iterator[str]:
     counts = collections.Counter(record.published for record in records if record.published)
     if counts:
         yield "published: " + ", ".join(f"{count} {action}" for action, count in counts.items())
+    for record in records:
+        if record.published in ("updated", "mended"):
+            yield f"  {record.case}: {record.reason}"

@@ -42,7 +42,7 @@ def find_device(name: str, allowed: tuple[str, ...] = ("cpu", "cuda")) -> torch.
         raise UnavailableError(f"device '{name}': the model's `devices` allow {', '.join(allowed)} only")
     if kind == "cuda" and int(index or 0) >= count:
         there = f"this machine has {count} CUDA device{'s' * (count != 1)}" if count else "there is no CUDA device here"
-        raise InputError(f"device '{name}' does not exist: {there}; use --device cpu")
+        raise InputError(f"device '{name}' does not exist: {there}; choose cpu")
     return torch.device(kind, int(index)) if index else torch.device(kind)
 
 
