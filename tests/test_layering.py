@@ -29,7 +29,8 @@ LIGHT = (
     "auto_quantize_model.precision.formats",
     "auto_quantize_model.reports.json_report",
     "auto_quantize_model.reports.markdown",
-    "auto_quantize_model.statistics",
+    "auto_quantize_model.statistics.sufficiency",
+    "auto_quantize_model.statistics.uncertainty",
 )
 
 

@@ -7,6 +7,8 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.capture import capture
@@ -242,6 +244,7 @@ def _case_scores(
         scored_samples=size.scored_samples,
         scored_tokens=sum(batches[index].tokens for index in size.scored),
         loss_tokens=sum(batches[index].loss_tokens for index in size.scored),
+        sample_tokens=np.concatenate([batches[index].sample_tokens for index in size.scored]),
         engine={
             "name": run.engine,
             "device": run.device.type,

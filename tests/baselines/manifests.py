@@ -74,6 +74,7 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
             {"name": name, "importance": score}
             for score, name in sorted((score, group_key(index)) for index, score in enumerate(scores))
         ],
+        "statistics": None,
     }
 
 
@@ -106,6 +107,9 @@ def _entry(index: int, score: float, scores: Sequence[float]) -> dict[str, Any]:
         "stderr": score / 10,
         "ci95": [score * 0.8, score * 1.2],
         "rank_ci95": [1, len(scores)],
+        "tie_band": 1,
+        "predicted_kl_stderr": 3 * score,
+        "predicted_kl_ci95": [24 * score, 36 * score],
     }
 
 
@@ -122,4 +126,7 @@ def _head() -> dict[str, Any]:
         "stderr": None,
         "ci95": None,
         "rank_ci95": None,
+        "tie_band": None,
+        "predicted_kl_stderr": None,
+        "predicted_kl_ci95": None,
     }

@@ -223,7 +223,8 @@ def sections(manifest: dict[str, Any]) -> list[tuple[str, ...]]:
 
 def test_no_missing_key_is_a_crash_and_every_one_that_is_compared_is_said(manifest: dict[str, Any]) -> None:
     not_compared = {"schema_version", "environment", "engine", "sensitivity_ranking", "scores", "rank"}
-    not_compared |= {"predicted_kl", "stderr", "ci95", "rank_ci95"}
+    not_compared |= {"predicted_kl", "stderr", "ci95", "rank_ci95", "tie_band"}
+    not_compared |= {"predicted_kl_stderr", "predicted_kl_ci95", "statistics"}
     for path in sections(manifest):
         lacking = copy.deepcopy(manifest)
         del at(lacking, *path[:-1])[path[-1]]

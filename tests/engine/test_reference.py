@@ -30,6 +30,8 @@ def test_the_kl_method_runs_on_modelopt_and_equals_it() -> None:
         assert entries[name]["scores"][0] == pytest.approx(stats["scores"][0], rel=1e-6)
         assert entries[name]["predicted_kl"] is None
         assert entries[name]["ci95"] is None
+        assert entries[name]["tie_band"] is None
+    assert result.manifest["statistics"] is None
 
 
 def test_the_modelopt_engine_gives_replays_scores(llama_suite: Callable[..., Suite]) -> None:

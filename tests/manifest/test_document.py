@@ -21,7 +21,7 @@ LEGACY_KEYS = {
     "sensitivity_ranking",
     "dataset",
 }
-NEWER_KEYS = {"schema_version", "case", "engine", "environment", "calibration", "quantization"}
+NEWER_KEYS = {"schema_version", "case", "engine", "environment", "calibration", "quantization", "statistics"}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,25 @@ def test_its_numbers_agree_with_each_other(manifest: dict[str, Any]) -> None:
         assert entry["rank_ci95"][0] <= entry["rank"] <= entry["rank_ci95"][1]
         assert 0 < entry["stderr"] < entry["importance"]
         assert entry["predicted_kl"] > 0
+        assert entry["predicted_kl_ci95"][0] <= entry["predicted_kl"] <= entry["predicted_kl_ci95"][1]
+        assert 0 < entry["predicted_kl_stderr"] < entry["predicted_kl"]
+    bands = [scored[row["name"]]["tie_band"] for row in ranking]
+    assert bands == sorted(bands)
+    assert set(bands) == set(range(1, bands[-1] + 1))
+
+
+def test_it_says_whether_the_captions_were_enough(manifest: dict[str, Any]) -> None:
+    statistics = manifest["statistics"]
+    assert (statistics["level"], statistics["samples"]) == (0.95, manifest["calibration"]["scored_samples"])
+    assert [row["samples"] for row in statistics["convergence"]] == [8, 16, 32, 64, 128]
+    off = [row["predicted_kl"]["median"] for row in statistics["convergence"]]
+    assert off == sorted(off, reverse=True)
+    top = statistics["top_ten"]
+    assert (top["captions_needed"] <= 128) == top["settled"]
+    ranking = [row["name"].removesuffix(".quant_recipe") for row in manifest["sensitivity_ranking"]]
+    inside, outside = top["between"]
+    assert inside in ranking[-10:]
+    assert outside in ranking[:-10]
 
 
 def test_it_is_valid_and_lacking_or_adding_a_key_is_not(manifest: dict[str, Any]) -> None:
@@ -98,6 +117,9 @@ def test_it_is_valid_and_lacking_or_adding_a_key_is_not(manifest: dict[str, Any]
         (("layer_sensitivity", "lm_head.quant_recipe", "status"), "fine"),
         (("autoquant_state", "score"), "much"),
         (("engine", "device"), "cuda:0"),
+        (("statistics", "level"), 95),
+        (("statistics", "top_ten", "captions_needed"), "many"),
+        (("layer_sensitivity", "lm_head.quant_recipe", "tie_band"), 0),
     ],
 )
 def test_a_wrong_value_is_refused(manifest: dict[str, Any], path: tuple[str, ...], value: object) -> None:

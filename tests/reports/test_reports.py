@@ -29,10 +29,12 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
     assert header[:4] == ["Layer", "Num Bits", "Sensitivity", "Size Cost"]
     assert header[4:] == [
         "Predicted KL",
+        "Predicted KL 95 % Interval",
         "Std Error",
         "95 % Interval",
         "Rank",
         "Rank 95 % Interval",
+        "Band",
         "Status",
     ]
     assert len(rows) == 33
@@ -45,7 +47,7 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
 def test_what_was_not_measured_is_last_and_has_no_number(manifest: dict[str, Any]) -> None:
     *_, last = table_of(markdown.render(manifest))
     assert last[:4] == ["lm_head", "16.0", "n/a", "2.621e+05"]
-    assert set(last[4:9]) == {"n/a"}
+    assert set(last[4:11]) == {"n/a"}
     assert last[-1] == "disabled"
     entry = json.loads(json_report.render(manifest))["layer_sensitivity"][-1]
     assert (entry["layer"], entry["sensitivity"], entry["status"]) == ("lm_head", None, "disabled")
@@ -58,6 +60,7 @@ def test_the_json_report_has_the_contracts_keys(manifest: dict[str, Any]) -> Non
         "model",
         "autoquant_state",
         "layer_sensitivity",
+        "statistics",
         "dataset",
         "quantization",
         "run_config",
@@ -70,3 +73,17 @@ def test_reports_are_functions_of_the_manifest_alone(manifest: dict[str, Any]) -
     for render in (markdown.render, json_report.render):
         assert render(manifest) == render(again)
     assert manifest == again
+
+
+def test_what_a_manifest_says_nothing_of_has_no_column_and_no_section(manifest: dict[str, Any]) -> None:
+    assert "\n## Were the captions enough?\n" in markdown.render(manifest)
+    without = copy.deepcopy(manifest)
+    del without["statistics"]
+    for entry in without["layer_sensitivity"].values():
+        for key in ("tie_band", "predicted_kl_stderr", "predicted_kl_ci95"):
+            del entry[key]
+    text = markdown.render(without)
+    assert not any(word in text for word in ("enough", "settled", "Band", "Predicted KL 95 %"))
+    report = json.loads(json_report.render(without))
+    assert "statistics" not in report
+    assert "tie_band" not in report["layer_sensitivity"][0]

@@ -10,6 +10,8 @@ import torch
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from auto_quantize_model.cases.settings import DatasetSettings
@@ -40,6 +42,11 @@ class TokenBatch:
     def loss_tokens(self) -> int:
         """How many positions the loss is a mean over."""
         return int(self.counted.sum())
+
+    @property
+    def sample_tokens(self) -> NDArray[np.int64]:
+        """How many of those positions each caption has."""
+        return self.counted.sum(dim=1).cpu().numpy()
 
 
 def tokenize(plan: RunPlan, loaded: LoadedModel) -> list[TokenBatch]:

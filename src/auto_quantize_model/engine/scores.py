@@ -42,5 +42,7 @@ class CaseScores:
     scored_samples: int
     scored_tokens: int
     loss_tokens: int
+    sample_tokens: NDArray[np.int64]
+    """How many positions of each scored caption the loss counts."""
     engine: dict[str, Any]
     """Which engine, device, number format and kernels ran."""

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from auto_quantize_model.manifest.confidence import NOT_KNOWN, describe_confidence
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX, SCHEMA_VERSION
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
-from auto_quantize_model.statistics import ranks, uncertainties
+from auto_quantize_model.statistics.uncertainty import ranks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.scores import CaseScores, GroupScore
     from auto_quantize_model.engine.search import Selection
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
-    from auto_quantize_model.statistics import Uncertainty
 
 _STATE_KEYS = ("candidate_stats", "best", "constraints")
 _MEASURED = ("scored", "saturated")
@@ -35,7 +35,9 @@ def build_manifest(
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
     """Assemble a case's manifest: plain JSON values, in a fixed order."""
-    entries = _layer_sensitivity(scores, resolved)
+    measured = [score for score in scores.groups if score.status in _MEASURED]
+    confidence = describe_confidence(measured, scores.sample_tokens)
+    entries = _layer_sensitivity(scores, resolved, measured, confidence.groups)
     layers = _layers(scores, selection)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -67,6 +69,7 @@ def build_manifest(
         },
         "layer_sensitivity": entries,
         "sensitivity_ranking": _ranking(entries),
+        "statistics": confidence.statistics,
     }
 
 
@@ -114,26 +117,20 @@ def _layers(scores: CaseScores, selection: Selection) -> dict[str, Any]:
     }
 
 
-def _layer_sensitivity(scores: CaseScores, resolved: ResolvedFormat) -> dict[str, Any]:
-    measured = [score for score in scores.groups if score.status in _MEASURED]
+def _layer_sensitivity(
+    scores: CaseScores, resolved: ResolvedFormat, measured: list[GroupScore], sure: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     rank = ranks(np.array([score.score for score in measured], dtype=np.float64))
     rank_of = {score.group.name: int(each) for score, each in zip(measured, rank, strict=True)}
-    doubt = dict(zip(rank_of, _uncertainties(measured) or (), strict=False))
-    entries = {score.group.name + RECIPE_SUFFIX: _entry(score, resolved, rank_of, doubt) for score in scores.groups}
+    entries = {score.group.name + RECIPE_SUFFIX: _entry(score, resolved, rank_of, sure) for score in scores.groups}
     entries[scores.head.name + RECIPE_SUFFIX] = _disabled_entry(scores)
     return entries
 
 
-def _uncertainties(measured: Sequence[GroupScore]) -> list[Uncertainty] | None:
-    samples = [score.sample_scores for score in measured if score.sample_scores is not None]
-    return uncertainties(samples) if len(samples) == len(measured) else None
-
-
 def _entry(
-    score: GroupScore, resolved: ResolvedFormat, rank_of: Mapping[str, int], doubt: Mapping[str, Uncertainty]
+    score: GroupScore, resolved: ResolvedFormat, rank_of: Mapping[str, int], sure: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     name, weights = score.group.name, score.group.weights
-    sure = doubt.get(name)
     return {
         "formats": [resolved.label, UNQUANTIZED_LABEL],
         "scores": [_finite(score.score), 0.0],
@@ -143,9 +140,7 @@ def _entry(
         "modules": list(score.group.members),
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
-        "stderr": sure.stderr if sure else None,
-        "ci95": list(sure.ci95) if sure else None,
-        "rank_ci95": list(sure.rank_ci95) if sure else None,
+        **sure.get(name, NOT_KNOWN),
     }
 
 
@@ -159,9 +154,7 @@ def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
         "modules": list(scores.head.members),
         "status": "disabled",
         "predicted_kl": None,
-        "stderr": None,
-        "ci95": None,
-        "rank_ci95": None,
+        **NOT_KNOWN,
     }
 
 

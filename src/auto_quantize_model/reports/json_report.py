@@ -17,7 +17,7 @@ def render(manifest: Mapping[str, Any]) -> str:
     """The report as text; a key that the manifest lacks is lacking here too."""
     report: dict[str, Any] = {key: manifest[key] for key in ("scheme", "model", "autoquant_state")}
     report["layer_sensitivity"] = rows(manifest)
-    report.update({key: manifest[key] for key in ("dataset", "quantization") if key in manifest})
+    report.update({key: manifest[key] for key in ("statistics", "dataset", "quantization") if key in manifest})
     run_config = {key: manifest[key] for key in ("case", "engine", "calibration") if key in manifest}
     if run_config:
         report["run_config"] = run_config

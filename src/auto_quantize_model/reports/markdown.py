@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.reports import sufficiency
 from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
@@ -40,10 +41,20 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
         _scientific,
         "the KL divergence, in nats per token, that quantizing only this group is expected to cost",
     ),
+    "predicted_kl_ci95": (
+        "Predicted KL 95 % Interval",
+        _interval,
+        "where the predicted KL lies, by bootstrap over captions",
+    ),
     "stderr": ("Std Error", _scientific, "the standard error of the sensitivity over captions"),
     "ci95": ("95 % Interval", _interval, "where the sensitivity lies, by bootstrap over captions"),
     "rank": ("Rank", _plain, "1 is the least sensitive group"),
     "rank_ci95": ("Rank 95 % Interval", _rank_interval, "where the rank lies, by the same bootstrap"),
+    "tie_band": (
+        "Band",
+        _plain,
+        "1 is the least sensitive; the captions do not settle the order of the groups that share a band",
+    ),
     "status": (
         "Status",
         _plain,
@@ -74,6 +85,8 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield "|" + " :--- |" * len(columns)
     for row in found:
         yield "|" + "|".join(show(row[key]) for key, (_, show, _) in columns.items()) + "|"
+    if manifest.get("statistics") is not None:
+        yield from sufficiency.lines(manifest["statistics"])
 
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:

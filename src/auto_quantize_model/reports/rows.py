@@ -10,7 +10,18 @@ from auto_quantize_model.manifest.document import RECIPE_SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ADDED_KEYS = ("rank", "rank_ci95", "predicted_kl", "stderr", "ci95", "status", "modules")
+ADDED_KEYS = (
+    "rank",
+    "rank_ci95",
+    "tie_band",
+    "predicted_kl",
+    "predicted_kl_stderr",
+    "predicted_kl_ci95",
+    "stderr",
+    "ci95",
+    "status",
+    "modules",
+)
 """What newer manifests say of a group beyond the older tool's four columns."""
 
 _BITS = re.compile(r"\(effective-bits: (?P<bits>\d+(?:\.\d+)?)\)$")
@@ -30,7 +41,7 @@ def _row(name: str, entry: Mapping[str, Any], *, newer: bool) -> dict[str, Any]:
         "sensitivity": entry.get("importance"),
         "size_cost": entry["costs"][0],
     }
-    return {**row, **{key: entry.get(key) for key in ADDED_KEYS}} if newer else row
+    return {**row, **{key: entry[key] for key in ADDED_KEYS if key in entry}} if newer else row
 
 
 def _num_bits(entry: Mapping[str, Any]) -> float | None:

@@ -1,0 +1,66 @@
+"""The Markdown report's answer to whether there were enough captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_NOTHING = "n/a"
+
+
+def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
+    """Two sections: the answer for the top ten, and how the scores settled as captions came in."""
+    yield ""
+    yield "## Were the captions enough?"
+    yield ""
+    yield answer(statistics)
+    yield ""
+    yield "## How the scores settled"
+    yield ""
+    yield (
+        "What the first captions alone would have said, against all of them: how far off the score per caption and the "
+        "predicted KL per token are (median and maximum over groups), the rank correlation, and how many of the ten "
+        "most sensitive groups are the same. The longer a prefix, the more captions it shares with the whole."
+    )
+    yield ""
+    # No bars at the ends: who reads the table of layers finds it by them.
+    yield "Captions | Score Off | Predicted KL Off | Spearman | Top Ten Kept"
+    yield " | ".join([":---"] * 5)
+    for row in statistics["convergence"]:
+        yield " | ".join(
+            [
+                str(row["samples"]),
+                _spread(row["score"]),
+                _spread(row["predicted_kl"]),
+                _NOTHING if row["spearman"] is None else f"{row['spearman']:.4f}",
+                str(row["top_ten_kept"]),
+            ]
+        )
+
+
+def answer(statistics: Mapping[str, Any]) -> str:
+    """Whether the ten most sensitive groups are settled, in one sentence."""
+    top, samples = statistics["top_ten"], statistics["samples"]
+    if top["between"] is None:
+        return f"Yes: {top['reason']}, so every group is among the ten most sensitive."
+    inside, outside = (f"`{name}`" for name in top["between"])
+    level = f"{100 * statistics['level']:.0f} %"
+    needed = top["captions_needed"]
+    if top["settled"]:
+        enough = "" if needed in {None, samples} else f"; about {needed} would have been enough"
+        return f"Yes: {samples} captions settle the ten most sensitive groups at {level}{enough}."
+    if needed is None:
+        return (
+            f"No, and no number of captions is known to do so: {inside} is among the ten most sensitive groups and "
+            f"{outside} is not, but they have the same score."
+        )
+    return (
+        f"No: {samples} captions do not settle the ten most sensitive groups at {level}; about {needed} in all "
+        f"({needed - samples} more) would, and {inside} against {outside} takes the most."
+    )
+
+
+def _spread(spread: Mapping[str, float] | None) -> str:
+    return _NOTHING if spread is None else f"{100 * spread['median']:.1f} % / {100 * spread['maximum']:.1f} %"

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from auto_quantize_model.reports.sufficiency import answer, lines
+
+NAMES = ["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"]
+
+
+def statistics(**top: Any) -> dict[str, Any]:
+    off = {"median": 0.0123, "maximum": 0.2}
+    nothing = {"median": 0.0, "maximum": 0.0}
+    return {
+        "level": 0.95,
+        "resamples": 1000,
+        "samples": 16,
+        "convergence": [
+            {"samples": 8, "score": off, "predicted_kl": None, "spearman": None, "top_ten_kept": 9},
+            {"samples": 16, "score": nothing, "predicted_kl": off, "spearman": 1.0, "top_ten_kept": 10},
+        ],
+        "top_ten": {"settled": False, "captions_needed": 40, "between": NAMES, "reason": None, **top},
+    }
+
+
+@pytest.mark.parametrize(
+    ("top", "sentence"),
+    [
+        (
+            {},
+            "No: 16 captions do not settle the ten most sensitive groups at 95 %; about 40 in all (24 more) would, and "
+            f"`{NAMES[0]}` against `{NAMES[1]}` takes the most.",
+        ),
+        (
+            {"settled": True, "captions_needed": 9},
+            "Yes: 16 captions settle the ten most sensitive groups at 95 %; about 9 would have been enough.",
+        ),
+        (
+            {"settled": True, "captions_needed": 16},
+            "Yes: 16 captions settle the ten most sensitive groups at 95 %.",
+        ),
+        (
+            {"captions_needed": None, "reason": "a group inside and one outside have the same score"},
+            f"No, and no number of captions is known to do so: `{NAMES[0]}` is among the ten most sensitive groups and "
+            f"`{NAMES[1]}` is not, but they have the same score.",
+        ),
+        (
+            {"settled": True, "captions_needed": None, "between": None, "reason": "there are no more than ten groups"},
+            "Yes: there are no more than ten groups, so every group is among the ten most sensitive.",
+        ),
+    ],
+)
+def test_the_answer_is_one_sentence(top: dict[str, Any], sentence: str) -> None:
+    assert answer(statistics(**top)) == sentence
+
+
+def test_the_table_has_a_row_for_every_prefix() -> None:
+    text = list(lines(statistics()))
+    assert [line for line in text if line.startswith("## ")] == [
+        "## Were the captions enough?",
+        "## How the scores settled",
+    ]
+    header, rule, *rows = [line.split(" | ") for line in text if " | " in line]
+    assert len(header) == len(rule) == 5
+    assert rows == [
+        ["8", "1.2 % / 20.0 %", "n/a", "n/a", "9"],
+        ["16", "0.0 % / 0.0 %", "1.2 % / 20.0 %", "1.0000", "10"],
+    ]
+    assert not any(line.startswith("|") for line in text)
