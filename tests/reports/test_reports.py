@@ -34,6 +34,7 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
         "Rank",
         "Rank 95 % Interval",
         "Status",
+        "Weights + Activations + Both",
     ]
     assert len(rows) == 33
     worst = manifest["sensitivity_ranking"][-1]

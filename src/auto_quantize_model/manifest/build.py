@@ -146,7 +146,17 @@ def _entry(
         "stderr": sure.stderr if sure else None,
         "ci95": list(sure.ci95) if sure else None,
         "rank_ci95": list(sure.rank_ci95) if sure else None,
+        "split": _split(score) if name in rank_of else None,
     }
+
+
+def _split(score: GroupScore) -> dict[str, float | None] | None:
+    """The score with either side alone quantized, and what both together add to the sum of the two."""
+    if score.split is None:
+        return None
+    weights, activations = score.split.weights, score.split.activations
+    parts = {"weights": weights, "activations": activations, "interaction": score.score - weights - activations}
+    return {name: _finite(part) for name, part in parts.items()}
 
 
 def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
@@ -162,6 +172,7 @@ def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
         "stderr": None,
         "ci95": None,
         "rank_ci95": None,
+        "split": None,
     }
 
 

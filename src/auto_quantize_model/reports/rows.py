@@ -10,7 +10,7 @@ from auto_quantize_model.manifest.document import RECIPE_SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ADDED_KEYS = ("rank", "rank_ci95", "predicted_kl", "stderr", "ci95", "status", "modules")
+ADDED_KEYS = ("rank", "rank_ci95", "predicted_kl", "stderr", "ci95", "status", "split", "modules")
 """What newer manifests say of a group beyond the older tool's four columns."""
 
 _BITS = re.compile(r"\(effective-bits: (?P<bits>\d+(?:\.\d+)?)\)$")
