@@ -47,7 +47,7 @@ def test_what_was_not_measured_is_last_and_has_no_number(manifest: dict[str, Any
     *_, last = table_of(markdown.render(manifest))
     assert last[:4] == ["lm_head", "16.0", "n/a", "2.621e+05"]
     assert set(last[4:9]) == {"n/a"}
-    assert last[-1] == "disabled"
+    assert last[-2:] == ["disabled", "n/a"]
     entry = json.loads(json_report.render(manifest))["layer_sensitivity"][-1]
     assert (entry["layer"], entry["sensitivity"], entry["status"]) == ("lm_head", None, "disabled")
 
