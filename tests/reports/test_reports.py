@@ -36,6 +36,7 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
         "Rank 95 % Interval",
         "Band",
         "Status",
+        "Weights + Activations + Both",
     ]
     assert len(rows) == 33
     worst = manifest["sensitivity_ranking"][-1]
@@ -48,7 +49,7 @@ def test_what_was_not_measured_is_last_and_has_no_number(manifest: dict[str, Any
     *_, last = table_of(markdown.render(manifest))
     assert last[:4] == ["lm_head", "16.0", "n/a", "2.621e+05"]
     assert set(last[4:11]) == {"n/a"}
-    assert last[-1] == "disabled"
+    assert last[-2:] == ["disabled", "n/a"]
     entry = json.loads(json_report.render(manifest))["layer_sensitivity"][-1]
     assert (entry["layer"], entry["sensitivity"], entry["status"]) == ("lm_head", None, "disabled")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.progress import silent
-from auto_quantize_model.engine.scores import GroupScore
+from auto_quantize_model.engine.scores import GroupScore, Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +36,8 @@ _CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
 """How many elements of a product are in flight: on CPU few enough to stay in cache."""
 
 PairSize = tuple[str, "Size"]
+Side = Literal["both", "weights", "activations"]
+"""What is quantized: a format scores with both sides, and its split tells what each would score alone."""
 
 
 class Rows:
@@ -69,15 +71,25 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class _Product:
+    """One product of a group's inputs and weights, and the cases that it serves."""
+
+    weight: FormatQuantizers | None
+    """How the weights are quantized; None: not at all."""
+    serves: tuple[tuple[PairSize, Side], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _InputVariant:
-    """One way in which a group's input is quantized, and the weight formats that meet it."""
+    """One way in which a group's input is quantized, and the products that it enters."""
 
     batches: tuple[int, ...]
     """The scored batches that any of its cases needs."""
     maxima: tuple[tuple[tuple[int, ...], float], ...]
     """Batches that are quantized together, with their absolute maximum; empty: not quantized at all."""
-    weights: tuple[tuple[FormatQuantizers, tuple[PairSize, ...]], ...]
-    """Each weight format, with the cases that one product with it serves."""
+    quantizers: FormatQuantizers | None
+    """A format that quantizes inputs this way; None: not quantized at all."""
+    products: tuple[_Product, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,27 +140,43 @@ def _input_variants(
     maxima: NDArray[np.float32],
 ) -> list[_InputVariant]:
     """Pairs and sizes that see the same quantized input share it: the same format, the same maximum."""
-    sharing: dict[tuple[str | None, float | None], list[PairSize]] = {}
-    for pair, size in wanted:
-        quantizers = formats[pair]
-        calibrated = quantizers.input is not None and quantizers.calibrated
-        maximum = float(maxima[list(plan.sizes[size].calibrated)].max()) if calibrated else None
-        sharing.setdefault((quantizers.input_key, maximum), []).append((pair, size))
-    variants = []
-    for (input_key, maximum), members in sharing.items():
-        batches = tuple(sorted({index for _, size in members for index in plan.sizes[size].scored}))
-        if input_key is None:
-            together: tuple[tuple[tuple[int, ...], float], ...] = ()
-        elif maximum is not None:
-            together = ((batches, maximum),)
-        else:
-            together = tuple(((index,), float(maxima[index])) for index in batches)
-        by_weight: dict[str, list[PairSize]] = {}
-        for pair, size in members:
-            by_weight.setdefault(formats[pair].weight_key, []).append((pair, size))
-        weights = tuple((formats[each[0][0]], tuple(each)) for each in by_weight.values())
-        variants.append(_InputVariant(batches, together, weights))
-    return variants
+    sharing: dict[tuple[str | None, float | None], list[tuple[PairSize, Side]]] = {}
+    for each in wanted:
+        quantizers, size = formats[each[0]], plan.sizes[each[1]]
+        if quantizers.input_key is None:
+            sharing.setdefault((None, None), []).append((each, "both"))
+            continue
+        maximum = float(maxima[list(size.calibrated)].max()) if quantizers.calibrated else None
+        sharing.setdefault((quantizers.input_key, maximum), []).extend([(each, "both"), (each, "activations")])
+        sharing.setdefault((None, None), []).append((each, "weights"))
+    return [_variant(key, members, plan, formats, maxima) for key, members in sharing.items()]
+
+
+def _variant(
+    key: tuple[str | None, float | None],
+    members: Sequence[tuple[PairSize, Side]],
+    plan: RunPlan,
+    formats: Mapping[str, FormatQuantizers],
+    maxima: NDArray[np.float32],
+) -> _InputVariant:
+    input_key, maximum = key
+    batches = tuple(sorted({index for (_, size), _ in members for index in plan.sizes[size].scored}))
+    if input_key is None:
+        together: tuple[tuple[tuple[int, ...], float], ...] = ()
+    elif maximum is not None:
+        together = ((batches, maximum),)
+    else:
+        together = tuple(((index,), float(maxima[index])) for index in batches)
+    by_weight: dict[str | None, list[tuple[PairSize, Side]]] = {}
+    for (pair, size), side in members:
+        weight_key = None if side == "activations" else formats[pair].weight_key
+        by_weight.setdefault(weight_key, []).append(((pair, size), side))
+    products = tuple(
+        _Product(None if weight_key is None else formats[served[0][0][0]], tuple(served))
+        for weight_key, served in by_weight.items()
+    )
+    quantizers = None if input_key is None else formats[members[0][0][0]]
+    return _InputVariant(batches, together, quantizers, products)
 
 
 def _score_group(
@@ -164,14 +192,20 @@ def _score_group(
         sums = work.row_sums(variants)
     else:
         nothing = _RowSums(np.zeros(len(rows.batch)), np.zeros(len(rows.batch), dtype=bool))
-        sums = [nothing for variant in variants for _ in variant.weights]
-    wanted = [each for variant in variants for _, each in variant.weights]
-    for members, values in zip(wanted, sums, strict=True):
-        for pair, size in members:
-            yield (pair, size), _group_score(captured.group, plan.sizes[size], rows, values, work)
+        sums = [nothing for variant in variants for _ in variant.products]
+    found: dict[PairSize, dict[Side, _RowSums]] = {}
+    products = [each for variant in variants for each in variant.products]
+    for each, values in zip(products, sums, strict=True):
+        for pair_size, side in each.serves:
+            found.setdefault(pair_size, {})[side] = values
+    for (pair, size), sides in found.items():
+        yield (pair, size), _group_score(captured.group, plan.sizes[size], rows, sides, work)
 
 
-def _group_score(group: Group, size: SizePlan, rows: Rows, sums: _RowSums, work: _GroupWork | None) -> GroupScore:
+def _group_score(
+    group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, _RowSums], work: _GroupWork | None
+) -> GroupScore:
+    sums = sides["both"]
     samples = rows.take(rows.sample, size.scored)
     squares = np.square(rows.take(sums.norms, size.scored))
     sample_scores = _per_sample(samples, squares, size.scored_samples)
@@ -190,7 +224,15 @@ def _group_score(group: Group, size: SizePlan, rows: Rows, sums: _RowSums, work:
         sample_scores=sample_scores,
         sample_kl=sample_kl,
         status=status,
+        split=_split(size, rows, sides) if len(sides) > 1 else None,
     )
+
+
+def _split(size: SizePlan, rows: Rows, sides: Mapping[Side, _RowSums]) -> Split:
+    weights, activations = (
+        float(np.square(rows.take(sides[side].norms, size.scored)).sum()) for side in ("weights", "activations")
+    )
+    return Split(weights, activations)
 
 
 def _per_sample(samples: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
@@ -215,7 +257,7 @@ class _GroupWork:
         return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients))
 
     def row_sums(self, variants: Sequence[_InputVariant]) -> list[_RowSums]:
-        """For every variant and weight format: each row's sum of squared products, as its root."""
+        """For every product of every variant: each row's sum of squares, as its root."""
         norms = torch.stack([each for variant in variants for each in self._norms(variant, _norm)])
         found = norms.cpu().numpy().astype(np.float64)
         if np.all(found < SATURATION):
@@ -229,21 +271,27 @@ class _GroupWork:
     def _norms(self, variant: _InputVariant, reduce: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         runs = self._rows.runs(variant.batches)
         quantized = self._quantized_inputs(variant) if variant.maxima else None
-        for quantizers, _ in variant.weights:
-            weight = self._quantized_weight(quantizers)
+        for each in variant.products:
             result = torch.zeros(len(self._inputs), device=self._inputs.device)
+            weight = self._weight if each.weight is None else self._quantized_weight(each.weight)
             if quantized is None:
                 weight = weight - self._weight
             for part in _chunks(runs, weight):
-                if quantized is None:
-                    difference = product(self._inputs[part], weight)
-                else:
-                    difference = product(quantized[part], weight).sub_(self._unquantized[part])
+                difference = self._difference(part, quantized, weight, alone=each.weight is None)
                 result[part] = reduce(difference.mul_(self._gradients[part]))
             yield result
 
+    def _difference(self, part: slice, quantized: Tensor | None, weight: Tensor, *, alone: bool) -> Tensor:
+        """What quantizing changes of the output; `weight` is a change itself where inputs stay as they are."""
+        if quantized is None:
+            return product(self._inputs[part], weight)
+        if alone:
+            return product(quantized[part] - self._inputs[part], weight)
+        return product(quantized[part], weight).sub_(self._unquantized[part])
+
     def _quantized_inputs(self, variant: _InputVariant) -> Tensor:
-        quantizers = variant.weights[0][0]
+        quantizers = variant.quantizers
+        assert quantizers is not None  # noqa: S101  a variant with maxima has them
         result = torch.empty_like(self._inputs)
         for batches, maximum in variant.maxima:
             amax = torch.tensor(maximum, device=self._inputs.device)

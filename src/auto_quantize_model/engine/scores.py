@@ -17,6 +17,14 @@ Status = Literal["scored", "disabled", "not_exercised", "saturated", "non_finite
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """What a group would score with only one of the two sides quantized."""
+
+    weights: float
+    activations: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class GroupScore:
     """How much quantizing one group is expected to hurt."""
 
@@ -30,6 +38,8 @@ class GroupScore:
     sample_kl: Samples | None
     """What each scored caption adds to `predicted_kl`."""
     status: Status
+    split: Split | None = None
+    """None where the format leaves activations alone, and where the engine does not tell."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

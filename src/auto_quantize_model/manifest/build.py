@@ -141,7 +141,17 @@ def _entry(
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
         **sure.get(name, NOT_KNOWN),
+        "split": _split(score) if name in rank_of else None,
     }
+
+
+def _split(score: GroupScore) -> dict[str, float | None] | None:
+    """The score with either side alone quantized, and what both together add to the sum of the two."""
+    if score.split is None:
+        return None
+    weights, activations = score.split.weights, score.split.activations
+    parts = {"weights": weights, "activations": activations, "interaction": score.score - weights - activations}
+    return {name: _finite(part) for name, part in parts.items()}
 
 
 def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
@@ -155,6 +165,7 @@ def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
         "status": "disabled",
         "predicted_kl": None,
         **NOT_KNOWN,
+        "split": None,
     }
 
 

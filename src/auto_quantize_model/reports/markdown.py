@@ -31,6 +31,15 @@ def _rank_interval(value: list[int] | None) -> str:
     return _NOTHING if value is None else f"{value[0]} to {value[1]}"
 
 
+def _shares(split: dict[str, float | None] | None) -> str:
+    parts = [] if split is None else list(split.values())
+    numbers = [part for part in parts if part is not None]
+    whole = sum(numbers)
+    if not numbers or len(numbers) < len(parts) or whole == 0:
+        return _NOTHING
+    return " + ".join(f"{part / whole:.1%}" for part in numbers).replace("+ -", "- ")
+
+
 _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
     "layer": ("Layer", str, "the first linear layer of a group that shares one precision"),
     "num_bits": ("Num Bits", _plain, "what a weight of the group costs in this format"),
@@ -60,6 +69,12 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
         _plain,
         "`scored`; or why there is no number: `disabled` is never quantized, `not_exercised` saw only zeros, "
         "`non_finite` overflowed; `saturated` hit ModelOpt's clamp",
+    ),
+    "split": (
+        "Weights + Activations + Both",
+        _shares,
+        "how the sensitivity splits: what the weights alone cost, what the activations alone cost, and what both "
+        "together add to that (less than nothing where their errors cancel)",
     ),
 }
 

@@ -20,6 +20,7 @@ ADDED_KEYS = (
     "stderr",
     "ci95",
     "status",
+    "split",
     "modules",
 )
 """What newer manifests say of a group beyond the older tool's four columns."""
