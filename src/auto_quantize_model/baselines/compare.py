@@ -31,6 +31,7 @@ _INPUTS = ("case", "scheme", "model", "dataset", "calibration", "quantization")
 _GROUP_INPUTS = ("modules", "formats", "costs")
 _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
+_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl")
 _TOTAL = "autoquant_state.score"
 
 
@@ -177,7 +178,8 @@ def _verdict(found: Comparison) -> Verdict:
         return "incomparable"
     if found.outcomes or found.drifted_groups or not found.total_within:
         return "drift"
-    return "within_noise" if found.moved or found.total_old != found.total_new else "identical"
+    same_total = None in (found.total_old, found.total_new) or found.total_old == found.total_new
+    return "identical" if same_total and not found.moved else "within_noise"
 
 
 def _most_moved_first(change: GroupChange) -> float:
@@ -246,25 +248,22 @@ def _group_outcomes(matching: Matching) -> Iterator[Difference]:
 
 def _group_changes(matching: Matching, tolerance: float) -> Iterator[GroupChange]:
     for group in matching.both:
-        name = group.key.removesuffix(RECIPE_SUFFIX)
-        before, after = _measures(group.old), _measures(group.new)
-        if before["scores"] == before["importance"] and after["scores"] == after["importance"]:
-            before["scores"] = None
-        for measure, old in before.items():
-            new = after[measure]
+        name, edited = group.key.removesuffix(RECIPE_SUFFIX), _is_edited(group.old) or _is_edited(group.new)
+        for measure in (*_MEASURES, *(("scores",) if edited else ())):
+            old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
                 yield GroupChange(name, measure, old, new, _agree(old, new, tolerance))
 
 
-def _measures(entry: Mapping[str, Any]) -> dict[Measure, float | None]:
-    """The numbers of a group; the first of its scores is its importance, unless somebody changed one of them."""
-    scores = entry.get("scores")
-    first = scores[0] if isinstance(scores, list) and scores else None
-    return {
-        "importance": _number(entry.get("importance")),
-        "predicted_kl": _number(entry.get("predicted_kl")),
-        "scores": _number(first),
-    }
+def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:
+    value = entry.get(measure)
+    return _number(value[0] if isinstance(value, list) and value else value)
+
+
+def _is_edited(entry: Mapping[str, Any]) -> bool:
+    """Whether somebody changed one of two numbers that every tool writes alike: importance, and the first score."""
+    importance, first = _measure(entry, "importance"), _measure(entry, "scores")
+    return importance is not None and first is not None and importance != first
 
 
 def _total(manifest: Mapping[str, Any]) -> float | None:

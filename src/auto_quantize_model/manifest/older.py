@@ -101,7 +101,8 @@ def _full_paths(names: Iterable[str]) -> dict[str, str]:
 
 def same_model(one: object, other: object) -> bool:
     """Whether two `model.id` name one model: an older one may be a path on the machine that it was made on."""
-    return _bare(model_name(str(one))) == _bare(model_name(str(other)))
+    names = _bare(model_name(str(one))), _bare(model_name(str(other)))
+    return one == other or (names[0] == names[1] and bool(names[0]))
 
 
 def model_name(identifier: str) -> str:

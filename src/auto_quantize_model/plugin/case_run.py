@@ -15,6 +15,7 @@ from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.baselines.wording import describe
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.manifest.older import is_older, mapping
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.plugin.commands import Commands, shown
 from auto_quantize_model.plugin.failing import fail
@@ -61,8 +62,8 @@ class CaseRun:
             self.record.seconds += time.perf_counter() - started - (self.record.pass_seconds or 0.0)
         self.record.artifacts = str(self.artifacts)
         self.record.verdict = "regenerated" if self._session.options.report_only else "not compared"
-        self.record.total_score = manifest["autoquant_state"]["score"]
-        self.record.total_predicted_kl = total_predicted_kl(manifest)
+        self.record.total_score = mapping(manifest, "autoquant_state").get("score")
+        self.record.total_predicted_kl = None if is_older(manifest) else total_predicted_kl(manifest)
         self.record.most_sensitive_group = rows(manifest)[0]["layer"]
         return manifest
 
@@ -88,11 +89,11 @@ class CaseRun:
     def check_schema(self, snapshot: SnapshotAssertion) -> None:
         """Fail unless the manifest has the structure of the snapshot.
 
-        A case without a baseline has no snapshot: the JSON Schema has checked it. While publishing, the snapshot
-        follows: the drift checks compare it with what is committed.
+        A case without a baseline has no snapshot: the JSON Schema has checked it; neither has an older tool's. While
+        publishing, the snapshot follows: the drift checks compare it with what is committed.
         """
         manifest = self.manifest
-        if self._session.options.publish or not baseline_folder(self.case).is_dir():
+        if self._session.options.publish or not baseline_folder(self.case).is_dir() or is_older(manifest):
             return
         reason = check_against_snapshot(manifest_structure(manifest), snapshot)
         if reason is not None:
