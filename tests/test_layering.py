@@ -13,8 +13,10 @@ HEAVY = ("torch", "transformers", "modelopt", "pytest")
 LIGHT = (
     "auto_quantize_model",
     "auto_quantize_model.availability",
+    "auto_quantize_model.baselines.comparison_report",
     "auto_quantize_model.baselines.index",
     "auto_quantize_model.baselines.publish",
+    "auto_quantize_model.baselines.sources",
     "auto_quantize_model.baselines.tree",
     "auto_quantize_model.artifacts",
     "auto_quantize_model.captions.command",

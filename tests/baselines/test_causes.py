@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -11,22 +12,22 @@ from auto_quantize_model.cases.settings import Tolerances
 
 Change = tuple[str, object]
 
-CONFIG = [("quantization.config_sha256", "d" * 64), ("quantization.config.algorithm", "awq")]
-CHECKPOINT = [("model.checkpoint_sha256", "d" * 64)]
-CAPTIONS = [
+CONFIG: list[Change] = [("quantization.config_sha256", "d" * 64), ("quantization.config.algorithm", "awq")]
+CHECKPOINT: list[Change] = [("model.checkpoint_sha256", "d" * 64)]
+CAPTIONS: list[Change] = [
     ("calibration.captions_sha256", "d" * 64),
     ("dataset.captions", "others.txt"),
     ("calibration.scored_tokens", 300),
     ("calibration.loss_tokens", 284),
 ]
-FEWER = [
+FEWER: list[Change] = [
     ("calibration.calibrated_samples", 8),
     ("calibration.scored_samples", 8),
     ("calibration.captions_sha256", "e" * 64),
     ("calibration.scored_tokens", 100),
     ("dataset.max_calib_samples", 8),
 ]
-LARGER = [
+LARGER: list[Change] = [
     ("case.id", "qwen3_vl_tiny-wfp8_afp8-medium"),
     ("case.size", "medium"),
     ("dataset.captions", "embedded_captions_medium.txt"),
@@ -89,7 +90,7 @@ def test_one_cause_is_named_and_no_other(manifest: dict[str, Any], what: str) ->
 
 def test_the_most_likely_cause_is_named_first(manifest: dict[str, Any]) -> None:
     order = list(ONE_EACH)
-    for one, other in zip(order, order[1:], strict=False):
+    for one, other in itertools.pairwise(order):
         both = changed(manifest, [*ONE_EACH[other], *ONE_EACH[one]])
         assert named(manifest, both) == [one, other]
 

@@ -274,8 +274,8 @@ def test_the_explanation_is_aligned_and_short(case: Case) -> None:
     old, new = build(case, scores), build(case, [score * (1.05 + index / 100) for index, score in enumerate(scores)])
     lines = list(describe(compare(old, new, TOLERANCES)))
     assert lines[0] == (
-        "drift: the magnitude of 12 groups beyond the tolerance of 0.01 (model.language_model.layers.11.mlp.gate_proj x1.160), "
-        "the total beyond the tolerance of 0.01 (x1.123)"
+        "drift: the magnitude of 12 groups beyond the tolerance of 0.01 "
+        "(model.language_model.layers.11.mlp.gate_proj x1.160), the total beyond the tolerance of 0.01 (x1.123)"
     )
     assert lines[1:4] == [
         "  nothing that both manifests state differs: the code does, or one of them was edited",

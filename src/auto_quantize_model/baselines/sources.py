@@ -36,7 +36,7 @@ def read_source(name: str) -> Source:
         path = Path(name)
         if path.is_file():
             return Source(name, {PurePosixPath(path.name): read_manifest(path)})
-        manifests = _of_folder(path) if path.is_dir() else _of_revision(name)
+        manifests = _of_folder(path) if name and path.is_dir() else _of_revision(name)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -56,7 +56,7 @@ def _of_revision(name: str) -> dict[PurePosixPath, dict[str, Any]]:
     """Read what a revision holds from git's own store; the work tree stays as it is."""
     revision, colon, place = name.partition(":")
     if not revision or _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") is None:
-        raise InputError(f"{name}: neither a file, a folder nor a git revision here; {_near(name)}")
+        raise InputError(f"{name or repr(name)}: neither a file, a folder nor a git revision here; {_near(name)}")
     place = place if colon else _MODELS
     found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{place}")
     if found is None:
