@@ -11,6 +11,7 @@ import yaml
 
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import check_manifest, dumps
+from auto_quantize_model.manifest.older import is_older, mapping
 from auto_quantize_model.reports import json_report, markdown
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ REPORT_NAMES = tuple(_RENDERERS)
 
 
 def manifest_name(manifest: Mapping[str, Any]) -> str:
-    """The file name of a manifest."""
-    return f"{manifest['scheme']['name']}_quant_manifest.json"
+    """The file name of a manifest; an older one may be of no scheme."""
+    return f"{mapping(manifest, 'scheme').get('name', 'unnamed')}_quant_manifest.json"
 
 
 def render_reports(manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -34,7 +35,8 @@ def render_reports(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def write_case(case: Case, manifest: Mapping[str, Any], root: Path) -> Path:
     """Write a case's manifest and reports where they lie under a models tree; returns their folder."""
-    check_manifest(manifest)
+    if not is_older(manifest):
+        check_manifest(manifest)
     folder = root / case.run_folder
     write_files(folder, {manifest_name(manifest): dumps(manifest), **render_reports(manifest)})
     return folder

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.baselines.manifests import SCORES, build, group_key
 
-from auto_quantize_model.baselines.compare import compare, explain, summary
+from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.differences import ABSENT
-from auto_quantize_model.cases.settings import Tolerances
+from auto_quantize_model.baselines.wording import describe, summary
+from auto_quantize_model.cases.settings import Band, Tolerances
 from auto_quantize_model.manifest.document import check_manifest
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from auto_quantize_model import Case
 
-TOLERANCES = Tolerances()
+TOLERANCES = Tolerances(same_environment=Band(group=0.01, total=0.01))
+"""One band on one machine and between versions; `test_bands.py` is of the differences between the bands."""
 WITH_FIXTURES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 scores_of_groups = st.lists(st.floats(min_value=1e-12, max_value=1e6), min_size=1, max_size=6)
 factors = st.one_of(st.sampled_from([0.0, 1.0, 1 + 1e-6, 1.0099, 1.0101, 1.05, -1.0]), st.floats(0.5, 2.0))
@@ -97,7 +99,7 @@ def test_one_group_a_twentieth_higher_is_drift_and_named(case: Case, scores: lis
     assert (comparison.worst.group, comparison.worst.measure) == (name, measure)
     assert comparison.worst.ratio == pytest.approx(1.05)
     assert comparison.drifted_groups == (name,)
-    assert any(name in line and line.endswith("x1.050") for line in explain(comparison))
+    assert any(name in line and line.endswith("x1.050") for line in describe(comparison))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,8 @@ def test_the_tolerance_is_where_noise_ends(
 def test_each_tolerance_is_for_its_own_number(manifest: dict[str, Any]) -> None:
     group = scaled(manifest, 1.05)
     total = changed(manifest, ("autoquant_state", "score"), manifest["autoquant_state"]["score"] * 1.05)
-    loose_group, loose_total = Tolerances(group=0.1), Tolerances(total=0.1)
+    loose_group = Tolerances(group=0.1, same_environment=Band(group=0.1, total=0.01))
+    loose_total = Tolerances(total=0.1, same_environment=Band(group=0.01, total=0.1))
     assert compare(manifest, group, loose_group).verdict == "within_noise"
     assert compare(manifest, group, loose_total).verdict == "drift"
     assert compare(manifest, total, loose_total).verdict == "within_noise"
@@ -131,7 +134,7 @@ def test_a_zero_that_becomes_a_number_is_drift_without_a_ratio(manifest: dict[st
     assert comparison.verdict == "drift"
     assert comparison.worst is not None
     assert comparison.worst.ratio is None
-    assert any(line.endswith("n/a") for line in explain(comparison))
+    assert any(line.endswith("n/a") for line in describe(comparison))
 
 
 @pytest.mark.parametrize(
@@ -185,10 +188,12 @@ def test_what_came_out_is_named_and_makes_drift(
 def test_a_changed_hash_stands_before_the_many_leaves_behind_it(manifest: dict[str, Any]) -> None:
     other = changed(manifest, ("quantization", "config_sha256"), "d" * 64)
     other["quantization"]["config"]["quant_cfg"] = [{"quantizer_name": f"*{n}", "enable": True} for n in range(9)]
-    lines = list(explain(compare(manifest, other, TOLERANCES)))
-    assert lines[1] == f'  quantization.config_sha256: "{"c" * 31}... -> "{"d" * 31}...'
-    assert 'quantization.config.quant_cfg[0].quantizer_name: "*" -> "*0"' in lines[2]
-    assert lines[7].startswith("  ... and ")
+    lines = list(describe(compare(manifest, other, TOLERANCES)))
+    assert lines[1] == "  what differs, the most likely cause first:"
+    shas = f'"{"c" * 31}... -> "{"d" * 31}...'
+    assert lines[2] == f"    1. the pair's resolved config: quantization.config_sha256: {shas}"
+    assert 'quantization.config.quant_cfg[0].quantizer_name: "*" -> "*0"' in lines[3]
+    assert lines[6].startswith("         ... and ")
     assert max(map(len, lines[1:])) < 160
 
 
@@ -222,28 +227,29 @@ def sections(manifest: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def test_no_missing_key_is_a_crash_and_every_one_that_is_compared_is_said(manifest: dict[str, Any]) -> None:
-    not_compared = {"schema_version", "environment", "engine", "sensitivity_ranking", "scores", "rank"}
-    not_compared |= {"predicted_kl", "stderr", "ci95", "rank_ci95", "tie_band"}
+    not_compared = {"environment", "engine", "sensitivity_ranking", "scores", "rank"}
+    not_compared |= {"predicted_kl", "stderr", "ci95", "rank_ci95", "tie_band", "split"}
     not_compared |= {"predicted_kl_stderr", "predicted_kl_ci95", "statistics"}
     for path in sections(manifest):
+        if path == ("schema_version",):
+            continue  # then it is an older manifest
         lacking = copy.deepcopy(manifest)
         del at(lacking, *path[:-1])[path[-1]]
         comparison = compare(manifest, lacking, TOLERANCES)
         assert (comparison.verdict == "identical") == (path[-1] in not_compared), path
-        assert ("(absent)" in "\n".join(explain(comparison))) == (
-            path[-1] not in not_compared - {"environment", "engine"}
-        )
+        assert ("(absent)" in "\n".join(describe(comparison))) == (path[-1] not in not_compared), path
 
 
 def test_versions_and_devices_decide_nothing_but_are_shown(manifest: dict[str, Any]) -> None:
     other = changed(manifest, ("environment", "torch"), "2.14.0")
     other["engine"]["device"] = "cuda"
     assert compare(manifest, other, TOLERANCES).verdict == "identical"
-    lines = list(explain(compare(manifest, scaled(other, 1.05), TOLERANCES)))
-    assert lines[-3:] == [
-        "  beside, perhaps the cause:",
-        '    environment.torch: "2.13.0" -> "2.14.0"',
-        '    engine.device: "cpu" -> "cuda"',
+    lines = list(describe(compare(manifest, scaled(other, 1.05), TOLERANCES)))
+    assert lines[1:5] == [
+        "  what differs, the most likely cause first:",
+        '    1. the torch version: environment.torch: "2.13.0" -> "2.14.0"',
+        '    2. the device: engine.device: "cpu" -> "cuda"',
+        "  tolerances: 0.02 a group, 0.02 in total (across_devices: one is of cpu, one of cuda)",
     ]
 
 
@@ -261,19 +267,23 @@ def test_numbers_that_are_none_are_drift(manifest: dict[str, Any], number: float
     assert comparison.verdict == "drift"
     assert comparison.worst is not None
     assert comparison.worst.group == group_key(1).removesuffix(".quant_recipe")
-    assert list(explain(comparison))
+    assert list(describe(comparison))
 
 
 def test_the_explanation_is_aligned_and_short(case: Case) -> None:
     scores = [1e-5 * (1 + index) for index in range(12)]
     old, new = build(case, scores), build(case, [score * (1.05 + index / 100) for index, score in enumerate(scores)])
-    lines = list(explain(compare(old, new, TOLERANCES)))
+    lines = list(describe(compare(old, new, TOLERANCES)))
     assert lines[0] == (
-        "drift: 12 groups beyond the tolerance of 0.01 (model.language_model.layers.11.mlp.gate_proj x1.160), "
-        "the total beyond the tolerance of 0.01 (x1.123)"
+        "drift: the magnitude of 12 groups beyond the tolerance of 0.01 "
+        "(model.language_model.layers.11.mlp.gate_proj x1.160), the total beyond the tolerance of 0.01 (x1.123)"
     )
-    assert lines[1] == "  total score: 7.8000e-04 -> 8.7620e-04 (x1.123, tolerance 0.01)"
-    header, *rows, rest = lines[2:]
+    assert lines[1:4] == [
+        "  nothing that both manifests state differs: the code does, or one of them was edited",
+        "  tolerances: 0.01 a group, 0.01 in total (same_environment: the same versions on the same processor)",
+        "  total score: 7.8000e-04 -> 8.7620e-04 (x1.123, tolerance 0.01)",
+    ]
+    header, *rows, rest = lines[4:]
     assert header.split() == ["group", "measure", "old", "new", "ratio"]
     assert len(rows) == 5
     assert rest == "  ... and 7 more"
@@ -288,5 +298,5 @@ def test_agreement_is_said_in_a_line(
     manifest: dict[str, Any], explained: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
     comparison = compare(manifest, explained(manifest), TOLERANCES)
-    assert next(explain(comparison)) == summary(comparison)
+    assert next(describe(comparison)) == summary(comparison)
     assert summary(comparison).startswith(f"{comparison.verdict}: ")

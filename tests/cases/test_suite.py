@@ -135,6 +135,8 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("quant_pair.run_folders={qwen3_vl_tiny: fixed}", "must hold {size}"),
         ("quant_pair.format.nme=X", "unknown key 'format.nme'; did you mean 'name'?"),
         ("suite.tolerances.grup=0.1", "unknown key 'tolerances.grup'; did you mean 'group'?"),
+        ("suite.tolerances.across_devices.totl=0.1", "unknown key 'tolerances.across_devices.totl'; did you mean"),
+        ("suite.tolerances.group=0.1", "same_environment.group <= group <= across_devices.group must hold, not"),
     ],
 )
 def test_a_wrong_override_is_one_line(override: str, message: str) -> None:

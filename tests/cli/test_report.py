@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.places import LEGACY
 
 from auto_quantize_model.cli import main
 from auto_quantize_model.manifest.document import dumps
-
-LEGACY = Path(__file__).resolve().parents[3] / "shared" / "legacy"
-"""Published results of an older tool; beside the checkout of those who have them."""
+from auto_quantize_model.manifest.older import is_vision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 OLDER: dict[str, Any] = {
     "scheme": {"name": "wfp8_afp8_autoquant_lm"},
@@ -69,16 +69,52 @@ def test_an_older_manifest_gets_the_older_tables(older: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("folder", sorted(LEGACY.glob("*")), ids=lambda folder: folder.name)
 def test_published_results_regenerate(folder: Path, tmp_path: Path) -> None:
     (manifest,) = folder.glob("*manifest.json")
+    started = time.perf_counter()
     assert main(["report", str(manifest), "--output", str(tmp_path)]) == 0
-    for name in ("per-layer-sensitivity.json", "per-layer-sensitivity.md"):
-        mine = (tmp_path / name).read_text(encoding="utf-8")
-        theirs = (folder / name).read_text(encoding="utf-8")
-        if name.endswith(".json"):
-            assert mine.rstrip("\n") == theirs.rstrip("\n")
-        else:
-            assert [line for line in mine.splitlines() if line.startswith("|")] == [
-                line for line in theirs.splitlines() if line.startswith("|")
-            ]
+    assert time.perf_counter() - started < 1
+    mine, theirs = (json.loads((each / "per-layer-sensitivity.json").read_text()) for each in (tmp_path, folder))
+    statuses = [row.pop("status", None) for row in mine["layer_sensitivity"]]
+    assert mine == theirs
+    assert [is_vision(row["layer"]) for row in theirs["layer_sensitivity"]] == [
+        status == "not_exercised" for status in statuses
+    ]
+    tables = [table_of(each / "per-layer-sensitivity.md") for each in (tmp_path, folder)]
+    assert [row[:4] for row in tables[0]] == tables[1]
+    assert {tuple(row[4:]) for row in tables[0][2:]} in ({()}, {("scored",), ("not_exercised",)})
+
+
+def table_of(file: Path) -> list[list[str]]:
+    return [line.strip("|").split("|") for line in file.read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+
+
+def add_groups(manifest: dict[str, Any], **entries: dict[str, Any]) -> None:
+    manifest["layer_sensitivity"].update({name.replace("__", "."): entry for name, entry in entries.items()})
+
+
+def test_the_zero_of_a_vision_layer_is_said_to_be_none(older: Path) -> None:
+    manifest = json.loads(older.read_text())
+    zero = {**manifest["layer_sensitivity"]["layers.0.mlp.down_proj.quant_recipe"], "importance": 0.0}
+    never = {**zero, "formats": ["NONE(effective-bits: 16.0)"]}
+    add_groups(manifest, visual__blocks__0__attn__qkv=zero, layers__2__mlp__down_proj=zero, lm_head=never)
+    older.write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["report", str(older), "--output", str(older.parent / "new")]) == 0
+    header, _, *rows = table_of(older.parent / "new" / "per-layer-sensitivity.md")
+    assert header == ["Layer", "Num Bits", "Sensitivity", "Size Cost", "Status"]
+    assert [(row[0], row[2], row[4]) for row in rows] == [
+        ("layers.1.mlp.down_proj", "3.000e+00", "scored"),
+        ("layers.0.mlp.down_proj", "5.000e-01", "scored"),
+        ("visual.blocks.0.attn.qkv", "0.000e+00", "not_exercised"),
+        ("layers.2.mlp.down_proj", "0.000e+00", "n/a"),
+        ("lm_head", "0.000e+00", "disabled"),
+    ]
+    report = json.loads((older.parent / "new" / "per-layer-sensitivity.json").read_text())
+    assert [row["status"] for row in report["layer_sensitivity"]] == [
+        "scored",
+        "scored",
+        "not_exercised",
+        None,
+        "disabled",
+    ]
 
 
 def test_an_older_tools_reports_are_not_overwritten(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,15 +136,50 @@ def without(*keys: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+ENTRY = ("layer_sensitivity", "layers.0.mlp.down_proj.quant_recipe")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("scheme",),
+        ("scheme", "name"),
+        ("model",),
+        ("model", "id"),
+        ("autoquant_state",),
+        ("autoquant_state", "constraints"),
+        ("autoquant_state", "constraints", "effective_bits"),
+        ("autoquant_state", "score"),
+        ("autoquant_state", "is_satisfied"),
+        *((*ENTRY, key) for key in ("formats", "scores", "costs", "importance", "rank")),
+    ],
+    ids=".".join,
+)
+def test_what_an_older_manifest_lacks_its_reports_lack(older: Path, keys: tuple[str, ...]) -> None:
+    manifest = json.loads(older.read_text())
+    without(*keys)(manifest)
+    older.write_text(json.dumps(manifest), encoding="utf-8")
+    assert main(["report", str(older), "--output", str(older.parent / "new")]) == 0
+    report = json.loads((older.parent / "new" / "per-layer-sensitivity.json").read_text())
+    assert {key: report.get(key) for key in ("scheme", "model", "autoquant_state")} == {
+        key: manifest.get(key) for key in ("scheme", "model", "autoquant_state")
+    }
+    row = next(row for row in report["layer_sensitivity"] if row["layer"] == "layers.0.mlp.down_proj")
+    lost = {"formats": "num_bits", "costs": "size_cost", "importance": "sensitivity"}.get(keys[-1])
+    assert set(row) == {"layer", "num_bits", "sensitivity", "size_cost"} - {lost}
+    header, _, *rows = table_of(older.parent / "new" / "per-layer-sensitivity.md")
+    assert header == ["Layer", "Num Bits", "Sensitivity", "Size Cost"]
+    assert len(rows) == 2
+    assert ("n/a" in next(row for row in rows if row[0] == "layers.0.mlp.down_proj")) == (lost is not None)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without("scheme"), "'scheme' is a required property"),
-        (without("autoquant_state", "score"), "autoquant_state: 'score' is a required property"),
-        (
-            without("layer_sensitivity", "layers.0.mlp.down_proj.quant_recipe", "costs"),
-            "layer_sensitivity.layers.0.mlp.down_proj.quant_recipe: 'costs' is a required property",
-        ),
+        (without("layer_sensitivity"), "'layer_sensitivity' is a required property"),
+        (lambda manifest: manifest.update(layer_sensitivity={}), "layer_sensitivity: {} should be non-empty"),
+        (lambda manifest: manifest["layer_sensitivity"][ENTRY[1]].update(costs="much"), "costs: 'much' is not of type"),
+        (lambda manifest: manifest.update(layer_sensitivity=[]), "a report of one; give the *_quant_manifest.json"),
         (lambda manifest: manifest.update(schema_version=1), "is a required property"),
         (lambda manifest: manifest.update(schema_version=99), "the newest that this version reads is 1"),
     ],

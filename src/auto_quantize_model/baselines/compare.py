@@ -1,34 +1,38 @@
-"""What a run changed against its baseline, and whether that is more than noise."""
+"""How two manifests of any age differ, and whether that is more than noise."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from auto_quantize_model.baselines.bands import MACHINE, choose_band
+from auto_quantize_model.baselines.causes import causes
 from auto_quantize_model.baselines.differences import ABSENT, Difference, differences_in
+from auto_quantize_model.baselines.matching import match_groups
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX
+from auto_quantize_model.manifest.older import is_older, mapping, normalised, same_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
+    from auto_quantize_model.baselines.bands import ChosenBand
+    from auto_quantize_model.baselines.causes import Cause
+    from auto_quantize_model.baselines.matching import Matching
     from auto_quantize_model.cases.settings import Tolerances
 
 Verdict = Literal["identical", "within_noise", "drift", "incomparable"]
-Measure = Literal["importance", "predicted_kl"]
+Measure = Literal["importance", "predicted_kl", "scores"]
 
-_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl")
+VERDICTS: tuple[Verdict, ...] = ("identical", "within_noise", "drift", "incomparable")
+"""From the best to the worst."""
+
 _INPUTS = ("case", "scheme", "model", "dataset", "calibration", "quantization")
 _GROUP_INPUTS = ("modules", "formats", "costs")
 _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
-_BESIDE = ("environment", "engine")
 _GROUPS = "layer_sensitivity"
+_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl")
 _TOTAL = "autoquant_state.score"
-_MOST_DIFFERENCES = 6
-_MOST_GROUPS = 5
-_READABLE = (1e-3, 1e4)
-"""Ratios between these are shown with three decimals, others in scientific notation."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,18 +64,31 @@ class GroupChange:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a run's manifest differs from its baseline, and what that amounts to."""
+    """How a manifest differs from its baseline, or from any other, and what that amounts to."""
 
     verdict: Verdict
-    differences: tuple[Difference, ...]
-    """What must be the same and is not: first what went in, then what came out. Numbers with a tolerance are below."""
+    inputs: tuple[Difference, ...]
+    """What went in and is not the same: then the numbers are not of the same thing."""
+    outcomes: tuple[Difference, ...]
+    """What came out otherwise, but for the numbers that have a tolerance."""
     beside: tuple[Difference, ...]
     """What decides nothing but may be the cause: versions, device, engine."""
+    causes: tuple[Cause, ...]
+    """What may have moved the numbers, the most likely first."""
     groups: tuple[GroupChange, ...]
     """Every number that both manifests have, the one that moved most first."""
     total_old: float | None
     total_new: float | None
-    tolerances: Tolerances
+    band: ChosenBand
+    unstated: tuple[str, ...]
+    """What only one of the two states, where one is an older manifest: that decides nothing."""
+    unmeasured: tuple[str, ...]
+    """Groups that only one of the two has, without a number, where one is an older manifest."""
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What must be the same and is not: first what went in, then what came out."""
+        return (*self.inputs, *self.outcomes)
 
     @property
     def moved(self) -> tuple[GroupChange, ...]:
@@ -98,31 +115,71 @@ class Comparison:
     @property
     def total_within(self) -> bool:
         """Whether the total scores agree; a total that only one has is among the differences."""
-        return _agree(self.total_old, self.total_new, self.tolerances.total)
+        return _agree(self.total_old, self.total_new, self.band.total)
 
 
 def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances: Tolerances) -> Comparison:
-    """Compare a run's manifest with its baseline.
+    """Compare a manifest with its baseline, or with any other manifest.
 
     Two numbers agree when they differ by at most the tolerance times the larger of the two, so that the verdict does
-    not depend on which of them is the baseline. A predicted KL that only one engine gives is left out.
+    not depend on which of them is the baseline. A predicted KL that only one engine gives is left out. Where one of
+    the two is an older manifest, only what both state is compared.
     """
-    inputs = [*differences_in(_INPUTS, baseline, manifest), *_group_inputs(baseline, manifest)]
-    outcomes = [*differences_in(_OUTCOMES, baseline, manifest), *_group_outcomes(baseline, manifest)]
-    total_old, total_new = _total(baseline), _total(manifest)
-    if total_old is not None and total_new is not None:
-        outcomes = [each for each in outcomes if each.key != _TOTAL]
-    groups = sorted(_group_changes(baseline, manifest, tolerances.group), key=_most_moved_first)
-    found = Comparison(
+    partial = is_older(baseline) or is_older(manifest)
+    old, new = _comparable(baseline, manifest) if partial else (baseline, manifest)
+    matching, band = match_groups(old, new), choose_band(old, new, tolerances)
+    total_old, total_new = _total(old), _total(new)
+    both_have_total = total_old is not None and total_new is not None
+    found = _Found(
+        inputs=[*differences_in(_INPUTS, old, new), *_group_inputs(matching, measured_only=partial)],
+        outcomes=[*_outcomes(old, new, but=_TOTAL if both_have_total else None), *_group_outcomes(matching)],
+        beside=list(differences_in(MACHINE, old, new)),
+    )
+    unstated = found.drop_what_one_states() if partial else []
+    lone = list(_lone_groups(matching))
+    unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
+    inputs = [*found.inputs, *(each for each in lone if each not in unmeasured)]
+    groups = sorted(_group_changes(matching, band.group), key=_most_moved_first)
+    comparison = Comparison(
         verdict="within_noise",
-        differences=(*inputs, *outcomes),
-        beside=tuple(differences_in(_BESIDE, baseline, manifest)),
+        inputs=tuple(inputs),
+        outcomes=tuple(found.outcomes),
+        beside=tuple(found.beside),
+        causes=causes((*inputs, *found.beside), old, new),
         groups=tuple(groups),
         total_old=total_old,
         total_new=total_new,
-        tolerances=tolerances,
+        band=band,
+        unstated=tuple(unstated),
+        unmeasured=tuple(each.key.removeprefix(f"{_GROUPS}.").removesuffix(RECIPE_SUFFIX) for each in unmeasured),
     )
-    return dataclasses.replace(found, verdict=_verdict(found, inputs))
+    return dataclasses.replace(comparison, verdict=_verdict(comparison))
+
+
+@dataclasses.dataclass(slots=True)
+class _Found:
+    """What differs, by what it means."""
+
+    inputs: list[Difference]
+    outcomes: list[Difference]
+    beside: list[Difference]
+
+    def drop_what_one_states(self) -> list[str]:
+        """Keep what both state; returns the keys of the rest, each once for all layers or groups."""
+        dropped = [each for each in (*self.inputs, *self.outcomes, *self.beside) if not _both_state(each)]
+        self.inputs, self.outcomes, self.beside = (
+            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.beside)
+        )
+        return list(dict.fromkeys(_once_for_all(each.key) for each in dropped))
+
+
+def _verdict(found: Comparison) -> Verdict:
+    if found.inputs:
+        return "incomparable"
+    if found.outcomes or found.drifted_groups or not found.total_within:
+        return "drift"
+    same_total = None in (found.total_old, found.total_new) or found.total_old == found.total_new
+    return "identical" if same_total and not found.moved else "within_noise"
 
 
 def _most_moved_first(change: GroupChange) -> float:
@@ -130,53 +187,87 @@ def _most_moved_first(change: GroupChange) -> float:
     return -float(f"{change.distance:.6g}")
 
 
-def _verdict(found: Comparison, inputs: Sequence[Difference]) -> Verdict:
-    if inputs:
-        return "incomparable"
-    if found.differences or found.drifted_groups or not found.total_within:
-        return "drift"
-    return "within_noise" if found.moved or found.total_old != found.total_new else "identical"
+def _comparable(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two manifests, one of them at least an older one, without what their tools only write differently."""
+    both = normalised(baseline), normalised(manifest)
+    one, other = (mapping(each, "model").get("id") for each in both)
+    alike = one is not None and other is not None and same_model(one, other)
+    other_layers = mapping(both[0], "layers").keys() != mapping(both[1], "layers").keys()
+    for each in both:
+        each["autoquant_state"] = _without(mapping(each, "autoquant_state"), "keys")
+        if alike:
+            each["model"] = _without(mapping(each, "model"), "id")
+        if other_layers:
+            each.pop("num_quantized_layers", None)
+    return both
 
 
-def _group_inputs(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[Difference]:
-    before, after = _mapping(baseline, _GROUPS), _mapping(manifest, _GROUPS)
-    for name in {**before, **after}:
-        key = f"{_GROUPS}.{name}"
-        if name in before and name in after:
-            yield from differences_in(_GROUP_INPUTS, before[name], after[name], f"{key}.")
-        else:
-            yield Difference(key, before.get(name, ABSENT), after.get(name, ABSENT))
+def _without(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if name != key}
 
 
-def _group_outcomes(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[Difference]:
-    for name, old, new in _common_groups(baseline, manifest):
-        yield from differences_in(("status",), old, new, f"{_GROUPS}.{name}.")
-        if (_number(old.get("importance")) is None) != (_number(new.get("importance")) is None):
-            yield from differences_in(("importance",), old, new, f"{_GROUPS}.{name}.")
+def _both_state(difference: Difference) -> bool:
+    return ABSENT not in (difference.old, difference.new)
 
 
-def _group_changes(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerance: float) -> Iterator[GroupChange]:
-    for name, before, after in _common_groups(baseline, manifest):
-        for measure in _MEASURES:
-            old, new = _number(before.get(measure)), _number(after.get(measure))
+def _once_for_all(key: str) -> str:
+    if key.startswith("layers."):
+        return "layers"
+    if key.startswith(f"{_GROUPS}."):
+        return f"{_GROUPS}.*.{key.rpartition('.')[2]}"
+    return key
+
+
+def _outcomes(old: Mapping[str, Any], new: Mapping[str, Any], but: str | None) -> Iterator[Difference]:
+    yield from (each for each in differences_in(_OUTCOMES, old, new) if each.key != but)
+
+
+def _lone_groups(matching: Matching) -> Iterator[Difference]:
+    for name, entry in matching.only_old.items():
+        yield Difference(f"{_GROUPS}.{name}", entry, ABSENT)
+    for name, entry in matching.only_new.items():
+        yield Difference(f"{_GROUPS}.{name}", ABSENT, entry)
+
+
+def _is_measured(entry: Mapping[str, Any]) -> bool:
+    return _number(entry.get("importance")) is not None
+
+
+def _group_inputs(matching: Matching, *, measured_only: bool) -> Iterator[Difference]:
+    for group in matching.both:
+        if not measured_only or _is_measured(group.old) or _is_measured(group.new):
+            yield from differences_in(_GROUP_INPUTS, group.old, group.new, f"{_GROUPS}.{group.key}.")
+
+
+def _group_outcomes(matching: Matching) -> Iterator[Difference]:
+    for group in matching.both:
+        yield from differences_in(("status",), group.old, group.new, f"{_GROUPS}.{group.key}.")
+        if _is_measured(group.old) != _is_measured(group.new):
+            yield from differences_in(("importance",), group.old, group.new, f"{_GROUPS}.{group.key}.")
+
+
+def _group_changes(matching: Matching, tolerance: float) -> Iterator[GroupChange]:
+    for group in matching.both:
+        name, edited = group.key.removesuffix(RECIPE_SUFFIX), _is_edited(group.old) or _is_edited(group.new)
+        for measure in (*_MEASURES, *(("scores",) if edited else ())):
+            old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
-                yield GroupChange(name.removesuffix(RECIPE_SUFFIX), measure, old, new, _agree(old, new, tolerance))
+                yield GroupChange(name, measure, old, new, _agree(old, new, tolerance))
 
 
-def _common_groups(
-    baseline: Mapping[str, Any], manifest: Mapping[str, Any]
-) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
-    before, after = _mapping(baseline, _GROUPS), _mapping(manifest, _GROUPS)
-    yield from ((name, before[name], after[name]) for name in before if name in after)
+def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:
+    value = entry.get(measure)
+    return _number(value[0] if isinstance(value, list) and value else value)
+
+
+def _is_edited(entry: Mapping[str, Any]) -> bool:
+    """Whether somebody changed one of two numbers that every tool writes alike: importance, and the first score."""
+    importance, first = _measure(entry, "importance"), _measure(entry, "scores")
+    return importance is not None and first is not None and importance != first
 
 
 def _total(manifest: Mapping[str, Any]) -> float | None:
-    return _number(_mapping(manifest, "autoquant_state").get("score"))
-
-
-def _mapping(manifest: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = manifest.get(key)
-    return found if isinstance(found, Mapping) else {}
+    return _number(mapping(manifest, "autoquant_state").get("score"))
 
 
 def _number(value: object) -> float | None:
@@ -195,83 +286,3 @@ def _agree(old: float | None, new: float | None, tolerance: float) -> bool:
 def _ratio(old: float, new: float) -> float | None:
     ratio = new / old if old else math.nan
     return ratio if math.isfinite(ratio) else None
-
-
-def summary(comparison: Comparison) -> str:
-    """The verdict and what decided it, in one line."""
-    return f"{comparison.verdict}: {', '.join(_reasons(comparison))}"
-
-
-def explain(comparison: Comparison) -> Iterator[str]:
-    """The lines for someone who must decide what a difference means; the first is the summary."""
-    yield summary(comparison)
-    yield from _first_few([f"  {each}" for each in comparison.differences])
-    if comparison.total_old != comparison.total_new:
-        yield _total_line(comparison)
-    yield from _group_table(comparison)
-    if comparison.beside:
-        yield "  beside, perhaps the cause:"
-        yield from _first_few([f"    {each}" for each in comparison.beside])
-
-
-def _reasons(comparison: Comparison) -> Iterator[str]:
-    """What decided, each with the foremost example."""
-    tolerances, drifted, worst = comparison.tolerances, comparison.drifted_groups, comparison.worst
-    if comparison.verdict == "identical":
-        yield "every number is the same"
-    if comparison.verdict == "within_noise":
-        yield f"no group moved by more than {tolerances.group:.3g} of its number"
-    if comparison.verdict == "incomparable":
-        yield f"it is of something else than its baseline ({comparison.differences[0]})"
-    elif comparison.differences:
-        yield f"{_count(len(comparison.differences), 'outcome')} not as before ({comparison.differences[0]})"
-    if drifted and worst is not None:
-        ratio = _shown(worst.ratio)
-        yield f"{_count(len(drifted), 'group')} beyond the tolerance of {tolerances.group:.3g} ({worst.group} {ratio})"
-    if not comparison.total_within:
-        yield f"the total beyond the tolerance of {tolerances.total:.3g} ({_shown(comparison.total_ratio)})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _first_few(lines: Sequence[str]) -> Iterator[str]:
-    yield from lines[:_MOST_DIFFERENCES]
-    if len(lines) > _MOST_DIFFERENCES:
-        indent = lines[0][: len(lines[0]) - len(lines[0].lstrip())]
-        yield f"{indent}... and {len(lines) - _MOST_DIFFERENCES} more"
-
-
-def _group_table(comparison: Comparison) -> Iterator[str]:
-    """The groups that moved most, each with the one of its numbers that moved most; those within only if all are."""
-    moved = [each for each in comparison.moved if not (each.within and comparison.drifted_groups)]
-    worst: dict[str, GroupChange] = {}
-    for change in moved:
-        worst.setdefault(change.group, change)
-    if not worst:
-        return
-    shown = list(worst.values())[:_MOST_GROUPS]
-    cells = [
-        ("group", "measure", "old", "new", "ratio"),
-        *((each.group, each.measure, f"{each.old:.4e}", f"{each.new:.4e}", _shown(each.ratio)) for each in shown),
-    ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-    if len(worst) > len(shown):
-        yield f"  ... and {len(worst) - len(shown)} more"
-
-
-def _total_line(comparison: Comparison) -> str:
-    totals = (comparison.total_old, comparison.total_new)
-    old, new = ("none" if each is None else f"{each:.4e}" for each in totals)
-    ratio, tolerance = _shown(comparison.total_ratio), f"{comparison.tolerances.total:.3g}"
-    return f"  total score: {old} -> {new} ({ratio}, tolerance {tolerance})"
-
-
-def _shown(ratio: float | None) -> str:
-    if ratio is None:
-        return "n/a"
-    least, most = _READABLE
-    return f"x{ratio:.3f}" if least <= abs(ratio) < most else f"x{ratio:.3e}"

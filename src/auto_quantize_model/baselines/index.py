@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.artifacts import write_files
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.older import is_older, mapping
 from auto_quantize_model.reports import markdown
 from auto_quantize_model.reports.rows import rows
 
@@ -100,16 +101,17 @@ def _lines(suite: Suite, model: str) -> Iterator[str]:
 
 def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[str]:
     report = baseline_folder(case).relative_to(index_file(suite, case.model.name).parent) / markdown.NAME
-    newer = "schema_version" in baseline
-    state = baseline["autoquant_state"]
+    newer = not is_older(baseline)
+    state = mapping(baseline, "autoquant_state")
+    bits = mapping(state, "constraints").get("effective_bits")
     yield f"[{case.id}]({report.as_posix()})"
     yield f"`{baseline['quantization']['format']}`" if newer else _NOTHING
-    yield f"{state['constraints']['effective_bits']:.2f}"
+    yield _NOTHING if bits is None else f"{bits:.2f}"
     yield str(baseline["calibration"]["calibrated_samples"]) if newer else _NOTHING
-    yield _scientific(state["score"])
+    yield _scientific(state.get("score"))
     yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
     worst = rows(baseline)[0]
-    yield f"`{worst['layer']}`" if worst["sensitivity"] is not None else _NOTHING
+    yield f"`{worst['layer']}`" if worst.get("sensitivity") is not None else _NOTHING
     yield f"`{publish_command(suite, case.id)}`"
 
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from auto_quantize_model.artifacts import render_reports
-from auto_quantize_model.baselines.compare import summary
+from auto_quantize_model.baselines.bands import MACHINE
 from auto_quantize_model.baselines.folders import replace_folder
 from auto_quantize_model.baselines.store import (
     ForeignBaselineError,
@@ -15,6 +15,7 @@ from auto_quantize_model.baselines.store import (
     baseline_manifest,
     read_baseline,
 )
+from auto_quantize_model.baselines.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
 from auto_quantize_model.manifest.structure import manifest_structure
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
 
 Action = Literal["created", "updated", "unchanged", "mended"]
-
-_BESIDE = ("environment", "engine")
-"""Sections that may differ without anything having changed."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _reason_to_update(
 
 
 def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in manifest.items() if key not in _BESIDE}
+    return {key: value for key, value in manifest.items() if key not in MACHINE}
 
 
 def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
 
@@ -145,11 +148,59 @@ class ModelSettings(Settings):
     dataset: Name | None = None
 
 
+class Band(Settings):
+    """How far the numbers of a group, and the total, may move before that is drift: shares of the larger number."""
+
+    group: Share
+    total: Share
+
+
+_SAME_ENVIRONMENT = Band(group=1e-4, total=1e-4)
+_ACROSS_DEVICES = Band(group=0.02, total=0.02)
+
+
 class Tolerances(Settings):
-    """How far a score may move from its baseline before that is drift."""
+    """Three bands; the flat keys are the one for the same kind of device with other versions or another processor."""
 
     group: Share = 0.01
     total: Share = 0.01
+    same_environment: Band | None = None
+    """The same versions on the same processor; left out, 1e-4, or less where the band above is tighter."""
+    across_devices: Band | None = None
+    """CPU against GPU; left out, 0.02, or more where the flat band is wider."""
+
+    @property
+    def default(self) -> Band:
+        """The band of the flat keys."""
+        return Band(group=self.group, total=self.total)
+
+    @property
+    def within_environment(self) -> Band:
+        """The band for the same versions on the same processor."""
+        return self.same_environment or _each(min, _SAME_ENVIRONMENT, self.default)
+
+    @property
+    def between_devices(self) -> Band:
+        """The band for CPU against GPU."""
+        return self.across_devices or _each(max, _ACROSS_DEVICES, self.default)
+
+    @model_validator(mode="after")
+    def _bands_widen(self) -> Tolerances:
+        tight, middle, wide = self.within_environment, self.default, self.between_devices
+        for key, *values in (
+            ("group", tight.group, middle.group, wide.group),
+            ("total", tight.total, middle.total, wide.total),
+        ):
+            if values != sorted(values):
+                raise ValueError(
+                    f"same_environment.{key} <= {key} <= across_devices.{key} must hold, "
+                    f"not {' <= '.join(f'{value:g}' for value in values)}"
+                )
+        return self
+
+
+def _each(choose: Callable[[float, float], float], one: Band, other: Band) -> Band:
+    return Band(group=choose(one.group, other.group), total=choose(one.total, other.total))
 
 
 class SuiteSettings(Settings):

@@ -44,15 +44,24 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest of any age; older ones must have what the reports need of them."""
+    """Read a manifest of any age; of older ones only the groups must be there."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a *_quant_manifest.json") from None
-    except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
-        raise InputError(f"{path}: not valid JSON: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
+    """Read a manifest of any age from its bytes; `path` says in errors where they came from."""
+    try:
+        value = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
+        raise InputError(f"{path}: not valid JSON: {error}") from None
+    if isinstance(value, dict) and isinstance(value.get("layer_sensitivity"), list):
+        raise InputError(f"{path}: not a manifest but a report of one; give the *_quant_manifest.json beside it")
     newer = isinstance(value, dict) and "schema_version" in value
     if newer and value["schema_version"] != SCHEMA_VERSION:
         raise UnknownVersionError(

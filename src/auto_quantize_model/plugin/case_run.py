@@ -11,8 +11,9 @@ import pytest
 
 from auto_quantize_model.artifacts import manifest_name, render_reports, write_case
 from auto_quantize_model.availability import has_checkpoint
-from auto_quantize_model.baselines.compare import compare, explain
+from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
+from auto_quantize_model.baselines.wording import describe
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
 from auto_quantize_model.manifest.structure import manifest_structure
@@ -127,7 +128,7 @@ class CaseRun:
         self.record.note(comparison)
         if comparison.verdict in ("drift", "incomparable"):
             file = baseline_folder(self.case) / manifest_name(baseline)
-            lines = [f"{self.case.id}, against {shown(file)}", *explain(comparison), *self._next_steps()]
+            lines = [f"{self.case.id}, against {shown(file)}", *describe(comparison), *self._next_steps()]
             self._fail("\n".join(lines), comparison.verdict)
 
     def _engine_of_baseline(self) -> str | None:

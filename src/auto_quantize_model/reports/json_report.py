@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 NAME = "per-layer-sensitivity.json"
 
+_FIRST = ("scheme", "model", "autoquant_state")
+
 
 def render(manifest: Mapping[str, Any]) -> str:
     """The report as text; a key that the manifest lacks is lacking here too."""
-    report: dict[str, Any] = {key: manifest[key] for key in ("scheme", "model", "autoquant_state")}
+    report: dict[str, Any] = {key: manifest[key] for key in _FIRST if key in manifest}
     report["layer_sensitivity"] = rows(manifest)
     report.update({key: manifest[key] for key in ("statistics", "dataset", "quantization") if key in manifest})
     run_config = {key: manifest[key] for key in ("case", "engine", "calibration") if key in manifest}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports import sufficiency
 from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 NAME = "per-layer-sensitivity.md"
 
@@ -86,8 +88,8 @@ def render(manifest: Mapping[str, Any]) -> str:
 
 def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     found = rows(manifest)
-    columns = {key: column for key, column in _COLUMNS.items() if found and key in found[0]}
-    yield f"# AutoQuant layer sensitivity ({manifest['scheme']['name']})"
+    columns = {key: column for key, column in _COLUMNS.items() if any(key in row for row in found)}
+    yield f"# AutoQuant layer sensitivity ({_plain(_at(manifest, 'scheme', 'name'))})"
     yield ""
     yield from _facts(manifest)
     yield ""
@@ -99,24 +101,37 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield "|" + "|".join(title for title, _, _ in columns.values()) + "|"
     yield "|" + " :--- |" * len(columns)
     for row in found:
-        yield "|" + "|".join(show(row[key]) for key, (_, show, _) in columns.items()) + "|"
+        yield "|" + "|".join(show(row.get(key)) for key, (_, show, _) in columns.items()) + "|"
     if manifest.get("statistics") is not None:
         yield from sufficiency.lines(manifest["statistics"])
 
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:
-    state = manifest["autoquant_state"]
-    yield f"- **Scheme:** `{manifest['scheme']['name']}`"
-    yield f"- **Model:** `{manifest['model']['id']}`"
-    newer = "schema_version" in manifest
-    if newer:
-        yield f"- **Case:** `{manifest['case']['id']}`"
-    yield f"- **Effective bits (from search):** `{state['constraints']['effective_bits']:.4f}`"
-    score = state["score"]
-    yield f"- **Total AutoQuant score:** `{_NOTHING if score is None else f'{score:.6e}'}`"
-    yield f"- **Constraint satisfied:** `{state['is_satisfied']}`"
+    """What the manifest says of the whole; what an older one lacks is left out."""
+    newer = not is_older(manifest)
+    bits = _at(manifest, "autoquant_state", "constraints", "effective_bits")
+    score = _at(manifest, "autoquant_state", "score")
+    facts = {
+        "Scheme": _at(manifest, "scheme", "name"),
+        "Model": _at(manifest, "model", "id"),
+        "Case": _at(manifest, "case", "id") if newer else None,
+        "Effective bits (from search)": None if bits is None else f"{bits:.4f}",
+        "Total AutoQuant score": (_NOTHING if newer else None) if score is None else f"{score:.6e}",
+        "Constraint satisfied": _at(manifest, "autoquant_state", "is_satisfied"),
+    }
+    for title, fact in facts.items():
+        if fact is not None:
+            yield f"- **{title}:** `{fact}`"
     if newer:
         yield from _run_facts(manifest)
+
+
+def _at(manifest: Mapping[str, Any], *keys: str) -> Any:
+    """What is at a place of the manifest; None where there is no such place."""
+    value: Any = manifest
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX
+from auto_quantize_model.manifest.older import implied_status, is_older
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ADDED_KEYS = (
     "rank",
@@ -30,17 +31,29 @@ _BITS = re.compile(r"\(effective-bits: (?P<bits>\d+(?:\.\d+)?)\)$")
 
 def rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A report's rows; keys that a manifest's age does not have stay missing."""
-    newer = "schema_version" in manifest
-    found = [_row(name, entry, newer=newer) for name, entry in manifest["layer_sensitivity"].items()]
+    newer = not is_older(manifest)
+    entries = manifest["layer_sensitivity"]
+    found = [_row(name, entry, newer=newer) for name, entry in entries.items()]
+    if not newer:
+        _add_implied_statuses(found, entries)
     return sorted(found, key=_most_sensitive_first)
+
+
+def _add_implied_statuses(found: Sequence[dict[str, Any]], entries: Mapping[str, Any]) -> None:
+    """Say which zeros of an older manifest were not measured; one without such zeros keeps the older tool's rows."""
+    statuses = [implied_status(name, entry) for name, entry in entries.items()]
+    if {"not_exercised", "disabled"}.isdisjoint(statuses):
+        return
+    for row, status in zip(found, statuses, strict=True):
+        row["status"] = status
 
 
 def _row(name: str, entry: Mapping[str, Any], *, newer: bool) -> dict[str, Any]:
     row = {
         "layer": name.removesuffix(RECIPE_SUFFIX),
-        "num_bits": _num_bits(entry),
-        "sensitivity": entry.get("importance"),
-        "size_cost": entry["costs"][0],
+        **({"num_bits": _num_bits(entry)} if "formats" in entry else {}),
+        **({"sensitivity": entry["importance"]} if "importance" in entry else {}),
+        **({"size_cost": entry["costs"][0]} if "costs" in entry else {}),
     }
     return {**row, **{key: entry[key] for key in ADDED_KEYS if key in entry}} if newer else row
 
@@ -51,5 +64,5 @@ def _num_bits(entry: Mapping[str, Any]) -> float | None:
 
 
 def _most_sensitive_first(row: Mapping[str, Any]) -> tuple[bool, float]:
-    sensitivity = row["sensitivity"]
+    sensitivity = row.get("sensitivity")
     return sensitivity is None, -(sensitivity or 0.0)

@@ -1,0 +1,139 @@
+"""`compare`: what differs between two manifests, folders or git revisions, and whether that is more than noise."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.artifacts import write_files
+from auto_quantize_model.baselines import comparison_report
+from auto_quantize_model.baselines.side_by_side import compare_sources
+from auto_quantize_model.baselines.sources import read_source
+from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary, worst_by_group
+from auto_quantize_model.cases.settings import Tolerances
+from auto_quantize_model.cases.suite import load_suite
+from auto_quantize_model.cli.options import DEFAULT_SUITE
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from auto_quantize_model.baselines.side_by_side import ComparedCase, SideBySide
+
+_PLAIN_WIDTH = 150
+_MOST_GROUPS = 15
+_MOST_OF_SEVERAL = 5
+_WHAT = "a manifest, a case's folder, a folder of cases, or a git revision: REV (its models/) or REV:PATH"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="Compare manifests, folders or git revisions",
+        description="Compare two manifests, folders or git revisions of any age. "
+        "Exit status: 0 identical or within noise, 1 drift or incomparable, 2 wrong input.",
+    )
+    parser.add_argument("old", metavar="A", help=_WHAT[0].upper() + _WHAT[1:])
+    parser.add_argument("new", metavar="B", help="Likewise")
+    parser.add_argument(
+        "--format", choices=("table", "markdown", "json"), default="table", help="Form (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="Write there (default: the terminal)")
+    parser.add_argument(
+        "--suite", type=Path, metavar="FILE", help=f"Suite whose tolerances hold (default: {DEFAULT_SUITE}, if there)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the comparison; 0 where nothing moved beyond its tolerance, else 1."""
+    tolerances = _tolerances(arguments.suite)
+    sides = compare_sources(read_source(arguments.old), read_source(arguments.new), tolerances)
+    _show(sides, arguments.format, arguments.output)
+    return 0 if sides.verdict in ("identical", "within_noise") else 1
+
+
+def _tolerances(suite: Path | None) -> Tolerances:
+    if suite is None and not DEFAULT_SUITE.is_file():
+        return Tolerances()
+    return load_suite(suite or DEFAULT_SUITE).tolerances
+
+
+def _show(sides: SideBySide, form: str, output: Path | None) -> None:
+    if form == "table" and output is None:
+        from rich.console import Console
+
+        _print(sides, Console(soft_wrap=False))
+        return
+    text = {"table": _plain, "markdown": comparison_report.markdown, "json": comparison_report.json_text}[form](sides)
+    if output is None:
+        sys.stdout.write(text)
+        return
+    if output.is_dir():
+        raise InputError(f"{output}: a folder; give --output a file")
+    write_files(output.parent, {output.name: text})
+    sys.stdout.write(f"wrote {output}\n")
+
+
+def _plain(sides: SideBySide) -> str:
+    from rich.console import Console
+
+    text = io.StringIO()
+    _print(sides, Console(file=text, width=_PLAIN_WIDTH))
+    return text.getvalue()
+
+
+def _print(sides: SideBySide, console: Console) -> None:
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    several = len(sides.cases) > 1
+    if several:
+        _print_table(
+            console, comparison_report.OVERVIEW, [comparison_report.overview_row(case) for case in sides.cases]
+        )
+    for case in sides.cases:
+        if not several or case.comparison.verdict in ("drift", "incomparable"):
+            _print_case(case, console, _MOST_OF_SEVERAL if several else _MOST_GROUPS)
+    for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
+        for each in lone:
+            _say(console, f"only in {name}: {each}")
+
+
+def _print_case(case: ComparedCase, console: Console, most: int) -> None:
+    comparison = case.comparison
+    _say(console, f"{case.name}: {summary(comparison)}", style="bold")
+    for line in reasons(comparison):
+        _say(console, line)
+    totals = [comparison_report.shown_number(each) for each in (comparison.total_old, comparison.total_new)]
+    _say(console, f"  total score: {totals[0]} -> {totals[1]} ({shown_ratio(comparison.total_ratio)})")
+    spearman = comparison_report.spearman_line(case)
+    if spearman is not None:
+        _say(console, f"  {spearman}")
+    moved = worst_by_group(comparison.moved)
+    if moved:
+        rows = [comparison_report.group_row(change) for change in moved[:most]]
+        _print_table(console, comparison_report.GROUPS, rows)
+    if len(moved) > most:
+        _say(console, f"... and {len(moved) - most} more groups: --format markdown has every number")
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
