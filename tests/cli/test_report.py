@@ -197,7 +197,9 @@ def test_a_manifest_that_lacks_something_is_one_line(
     assert not (older.parent / "per-layer-sensitivity.md").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"NaN"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b"9" * 5000, b"9" * 400, b"1e999", b"NaN"]
+)
 def test_what_is_no_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
     """Read a manifest of any age from its bytes; `path` says in errors where they came from."""
     try:
-        value = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(
+            text.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if isinstance(value, dict) and isinstance(value.get("layer_sensitivity"), list):
@@ -74,6 +77,18 @@ def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return value
 
 
 def _check(manifest: Any, name: str) -> None:
