@@ -40,18 +40,18 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     _check(manifest, "schema.json")
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest of any age; of older ones only the groups must be there."""
+def read_manifest(path: Path, *, complete: bool = True) -> dict[str, Any]:
+    """Read a manifest of any age; of older ones only the groups must be there, of any where it may be incomplete."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a *_quant_manifest.json") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_manifest(text, str(path))
+    return parse_manifest(text, str(path), complete=complete)
 
 
-def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
+def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str, Any]:
     """Read a manifest of any age from its bytes; `path` says in errors where they came from."""
     try:
         value = json.loads(
@@ -68,7 +68,7 @@ def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
             f"the newest that this version reads is {SCHEMA_VERSION}"
         )
     try:
-        _check(value, "schema.json" if newer else "schema_older.json")
+        _check(value, "schema.json" if newer and complete else "schema_older.json")
     except InvalidManifestError as error:
         raise InputError(f"{path}: not a manifest: {error}") from None
     result: dict[str, Any] = value
