@@ -38,6 +38,8 @@ def aged(manifest: dict[str, Any], style: str = "layers", *, vision: bool = Fals
         zero = {"formats": ["FP8(effective-bits: 8.0)"], "scores": [0.0], "costs": [9.0], "importance": 0.0, "rank": 1}
         entries = {f"{rename(VISION)}.quant_recipe": zero, **entries}
     layers = {rename(name): layer for name, layer in manifest["layers"].items() if name != "lm_head"}
+    if vision:
+        layers[rename(VISION)] = {"quantized": True, "module_type": "QuantLinear"}
     return copy.deepcopy(
         {
             "scheme": manifest["scheme"],
@@ -101,6 +103,15 @@ def test_a_group_named_after_another_member_is_the_same_group(manifest: dict[str
         comparison = compare(older, other, Tolerances())
         assert comparison.verdict == "identical"
         assert len(comparison.groups) == 4
+
+
+def test_a_model_is_the_same_wherever_it_lay(manifest: dict[str, Any]) -> None:
+    older = aged(manifest)
+    older["model"]["id"] = "/data/small/checkpoints/Some-Model"
+    manifest["model"]["id"] = "Some/Some-Model"
+    assert compare(older, manifest, Tolerances()).verdict == "identical"
+    manifest["model"]["id"] = "Some/Another-Model"
+    assert compare(older, manifest, Tolerances()).verdict == "incomparable"
 
 
 def test_a_measured_group_that_only_one_has_decides(manifest: dict[str, Any]) -> None:

@@ -198,6 +198,18 @@ def test_revisions_are_read_without_touching_the_work_tree(tree: Path, run: Any)
     assert changed.stdout == f" M {below}\n"
 
 
+def test_manifests_of_an_earlier_version_of_the_schema_are_still_compared(tree: Path, run: Any) -> None:
+    def forget(manifest: dict[str, Any]) -> None:
+        for entry in manifest["layer_sensitivity"].values():
+            del entry["rank_ci95"]
+
+    shutil.copytree(tree / "models", tree / "earlier")
+    for file in (tree / "earlier").rglob("*_quant_manifest.json"):
+        change(file, forget)
+    status, out, _ = run("earlier", "models", "--format", "json")
+    assert (status, len(json.loads(out)["cases"])) == (0, 4)
+
+
 def test_a_revision_is_read_from_a_folder_below_too(tree: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     git("init")
     git("add", ".")

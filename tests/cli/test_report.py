@@ -206,6 +206,13 @@ def test_what_is_no_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureF
     assert line.startswith(f"error: {file}: not ")
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "1e999"])
+def test_a_number_that_no_float_holds_is_one_line(older: Path, capsys: pytest.CaptureFixture[str], number: str) -> None:
+    older.write_text(older.read_text().replace('"importance": 0.5', f'"importance": {number}'), encoding="utf-8")
+    assert main(["report", str(older)]) == 2
+    assert f"not valid JSON: {number[:20]}... is too large a number" in capsys.readouterr().err
+
+
 def test_an_older_manifest_with_odd_extras_is_still_read(older: Path) -> None:
     manifest = json.loads(older.read_text())
     manifest.update(case=5, calibration={})

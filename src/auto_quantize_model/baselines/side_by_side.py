@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.baselines.compare import VERDICTS, compare
 from auto_quantize_model.errors import InputError, nearest
-from auto_quantize_model.manifest.older import is_older, mapping, model_name
+from auto_quantize_model.manifest.older import mapping, model_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -123,7 +123,7 @@ def _by_sign(sign: Sign, source: Source, taken: Any) -> dict[Hashable, PurePosix
 
 
 def _case(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
-    return None if is_older(manifest) else manifest["case"]["id"]
+    return _stated(manifest, "id")
 
 
 def _place(path: PurePosixPath, _: Mapping[str, Any]) -> Hashable:
@@ -140,18 +140,21 @@ def _model_and_scheme(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable
 
 
 def _pair_and_size(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
-    case = mapping(manifest, "case")
-    return (case["pair"], case["size"]) if not is_older(manifest) else None
+    return _stated(manifest, "pair", "size")
 
 
 def _model_and_size(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
-    case = mapping(manifest, "case")
-    return (case["model"], case["size"]) if not is_older(manifest) else None
+    return _stated(manifest, "model", "size")
 
 
 def _model_and_pair(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
-    case = mapping(manifest, "case")
-    return (case["model"], case["pair"]) if not is_older(manifest) else None
+    return _stated(manifest, "model", "pair")
+
+
+def _stated(manifest: Mapping[str, Any], *keys: str) -> Hashable:
+    """What a manifest says of its case; None where it does not say all of it."""
+    values = tuple(str(value) for key in keys if (value := mapping(manifest, "case").get(key)) is not None)
+    return values if len(values) == len(keys) else None
 
 
 _SAME_CASE: tuple[Sign, ...] = (_case, _place, _folder, _model_and_scheme)
@@ -160,8 +163,9 @@ _OTHER_CASE: tuple[Sign, ...] = (_pair_and_size, _model_and_size, _model_and_pai
 
 def _name(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:
     """A case's id; an older manifest has none, and goes by its folder."""
-    if not is_older(manifest):
-        return str(manifest["case"]["id"])
+    name = mapping(manifest, "case").get("id")
+    if name is not None:
+        return str(name)
     return str(path.parent) if path.parent.name else path.name
 
 

@@ -1,4 +1,7 @@
-"""What a user may name to be compared: a manifest, a folder of them, or a folder at a git revision."""
+"""What a user may name to be compared: a manifest, a folder of them, or a folder at a git revision.
+
+A manifest need not be complete: this tool's own of some commits ago may lack what today's must have.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def read_source(name: str) -> Source:
     try:
         path = Path(name)
         if path.is_file():
-            return Source(name, {PurePosixPath(path.name): read_manifest(path)})
+            return Source(name, {PurePosixPath(path.name): read_manifest(path, complete=False)})
         manifests = _of_folder(path) if name and path.is_dir() else _of_revision(name)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -49,7 +52,7 @@ def read_source(name: str) -> Source:
 def _of_folder(folder: Path) -> dict[PurePosixPath, dict[str, Any]]:
     files = [path for path in sorted(folder.rglob(f"*{_SUFFIX}")) if path.is_file()]
     below = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in files}
-    return {path: read_manifest(file) for file, path in below.items() if STAGING not in path.parts}
+    return {path: read_manifest(file, complete=False) for file, path in below.items() if STAGING not in path.parts}
 
 
 def _of_revision(name: str) -> dict[PurePosixPath, dict[str, Any]]:
@@ -94,7 +97,7 @@ def _parsed(revision: str, path: PurePosixPath, content: bytes | None) -> dict[s
     name = f"{revision}:{path}"
     if content is None:
         raise InputError(f"{name}: its content is not in this clone; fetch it with git")
-    return parse_manifest(content, name)
+    return parse_manifest(content, name, complete=False)
 
 
 def _git(*words: str, stdin: bytes = b"") -> bytes | None:

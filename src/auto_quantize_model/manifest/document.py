@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import math
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -43,21 +44,23 @@ def check_manifest(manifest: Mapping[str, Any]) -> None:
     _check(manifest, "schema.json")
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest of any age; of older ones only the groups must be there."""
+def read_manifest(path: Path, *, complete: bool = True) -> dict[str, Any]:
+    """Read a manifest of any age; of older ones only the groups must be there, of any where it may be incomplete."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give the path of a *_quant_manifest.json") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_manifest(text, str(path))
+    return parse_manifest(text, str(path), complete=complete)
 
 
-def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
+def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str, Any]:
     """Read a manifest of any age from its bytes; `path` says in errors where they came from."""
     try:
-        value = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(
+            text.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if isinstance(value, dict) and isinstance(value.get("layer_sensitivity"), list):
@@ -68,7 +71,7 @@ def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
             f"{path}: schema_version is {value['schema_version']!r}; this version of the package reads {SCHEMA_VERSION}"
         )
     try:
-        _check(value, "schema.json" if newer else "schema_older.json")
+        _check(value, "schema.json" if newer and complete else "schema_older.json")
     except InvalidManifestError as error:
         raise InputError(f"{path}: not a manifest: {error}") from None
     result: dict[str, Any] = value
@@ -77,6 +80,18 @@ def parse_manifest(text: bytes, path: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _integer(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return value
 
 
 def _check(manifest: Any, name: str) -> None:
