@@ -12,6 +12,7 @@ import torch
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.progress import silent
 from auto_quantize_model.engine.scores import GroupScore
+from auto_quantize_model.plan import format_key, size_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from auto_quantize_model.cases.settings import Size
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.capture import Capture, CapturedGroup
     from auto_quantize_model.engine.groups import Group
     from auto_quantize_model.engine.progress import Progress
     from auto_quantize_model.engine.scores import Status
     from auto_quantize_model.families.loaded import LoadedModel
-    from auto_quantize_model.plan import RunPlan, SizePlan
+    from auto_quantize_model.plan import RunPlan, SizeKey, SizePlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 SATURATION = 1e10
@@ -35,7 +35,8 @@ SATURATION = 1e10
 _CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
 """How many elements of a product are in flight: on CPU few enough to stay in cache."""
 
-PairSize = tuple[str, "Size"]
+FormatSize = tuple[str, "SizeKey"]
+"""A format and a size of the pass, by their keys in its plan."""
 
 
 class Rows:
@@ -76,7 +77,7 @@ class _InputVariant:
     """The scored batches that any of its cases needs."""
     maxima: tuple[tuple[tuple[int, ...], float], ...]
     """Batches that are quantized together, with their absolute maximum; empty: not quantized at all."""
-    weights: tuple[tuple[FormatQuantizers, tuple[PairSize, ...]], ...]
+    weights: tuple[tuple[FormatQuantizers, tuple[FormatSize, ...]], ...]
     """Each weight format, with the cases that one product with it serves."""
 
 
@@ -107,10 +108,11 @@ def replay(
     rows: Rows,
     formats: Mapping[str, FormatQuantizers],
     progress: Progress = silent,
-) -> dict[PairSize, list[GroupScore]]:
-    """Score every group for every case whose pair has quantizers; the capture is emptied on the way."""
-    wanted = list(dict.fromkeys((case.pair.name, case.size) for case in plan.cases if case.pair.name in formats))
-    scores: dict[PairSize, list[GroupScore]] = {each: [] for each in wanted}
+) -> dict[FormatSize, list[GroupScore]]:
+    """Score every group for every case whose format has quantizers; the capture is emptied on the way."""
+    keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
+    wanted = [key for key in keys if key[0] in formats]
+    scores: dict[FormatSize, list[GroupScore]] = {each: [] for each in wanted}
     names = list(captured.groups)
     for done, name in enumerate(names, start=1):
         group = captured.groups.pop(name)
@@ -124,11 +126,11 @@ def replay(
 def _input_variants(
     plan: RunPlan,
     formats: Mapping[str, FormatQuantizers],
-    wanted: Iterable[PairSize],
+    wanted: Iterable[FormatSize],
     maxima: NDArray[np.float32],
 ) -> list[_InputVariant]:
     """Pairs and sizes that see the same quantized input share it: the same format, the same maximum."""
-    sharing: dict[tuple[str | None, float | None], list[PairSize]] = {}
+    sharing: dict[tuple[str | None, float | None], list[FormatSize]] = {}
     for pair, size in wanted:
         quantizers = formats[pair]
         calibrated = quantizers.input is not None and quantizers.calibrated
@@ -143,7 +145,7 @@ def _input_variants(
             together = ((batches, maximum),)
         else:
             together = tuple(((index,), float(maxima[index])) for index in batches)
-        by_weight: dict[str, list[PairSize]] = {}
+        by_weight: dict[str, list[FormatSize]] = {}
         for pair, size in members:
             by_weight.setdefault(formats[pair].weight_key, []).append((pair, size))
         weights = tuple((formats[each[0][0]], tuple(each)) for each in by_weight.values())
@@ -157,7 +159,7 @@ def _score_group(
     plan: RunPlan,
     rows: Rows,
     variants: Sequence[_InputVariant],
-) -> Iterator[tuple[PairSize, GroupScore]]:
+) -> Iterator[tuple[FormatSize, GroupScore]]:
     work = None
     if captured.inputs and all(captured.gradients.values()):
         work = _GroupWork(captured, loaded, rows)
