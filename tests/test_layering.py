@@ -12,6 +12,8 @@ from tests.places import ROOT
 HEAVY = ("torch", "transformers", "modelopt", "pytest")
 LIGHT = (
     "auto_quantize_model",
+    "auto_quantize_model.attribution.explanation",
+    "auto_quantize_model.attribution.report",
     "auto_quantize_model.availability",
     "auto_quantize_model.baselines.compare",
     "auto_quantize_model.baselines.comparison_report",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.places import SUITE
 
 from auto_quantize_model import InputError, load_suite
-from auto_quantize_model.plan import BatchRange, batch_ranges, plan_runs, scored_count
+from auto_quantize_model.plan import BatchRange, batch_ranges, format_key, plan_runs, scored_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_full_batches_are_shared_by_all_sizes() -> None:
     (plan,) = plan_runs(cases_with())
     assert len(plan.batches) == 64
     assert len(plan.captions) == 512
-    small, medium, large = (plan.sizes[size] for size in ("small", "medium", "large"))
+    small, medium, large = plan.sizes.values()
     assert (small.calibrated, small.scored) == ((0, 1), (0, 1))
     assert (medium.calibrated, medium.scored) == (tuple(range(16)), tuple(range(16)))
     assert (large.calibrated, large.scored) == (tuple(range(64)), tuple(range(16)))
@@ -48,14 +48,26 @@ def test_full_batches_are_shared_by_all_sizes() -> None:
 def test_a_size_that_ends_within_a_batch_has_that_batch_to_itself() -> None:
     (plan,) = plan_runs(cases_with("autoquant.batch_size=32", "suite.sizes=[small, medium]"))
     assert plan.batches[:2] == (BatchRange(0, 16), BatchRange(0, 32))
-    assert plan.sizes["small"].calibrated == (0,)
-    assert plan.sizes["medium"].calibrated == (1, 2, 3, 4)
+    small, medium = plan.sizes.values()
+    assert small.calibrated == (0,)
+    assert medium.calibrated == (1, 2, 3, 4)
     assert plan.scored == (0, 1, 2, 3, 4)
 
 
 def test_cases_with_other_settings_make_another_pass() -> None:
     cases = (*cases_with(), *cases_with("autoquant.batch_size=4"))
     assert [plan.cases[0].autoquant.batch_size for plan in plan_runs(cases)] == [8, 4]
+
+
+def test_cases_that_differ_in_their_format_and_sample_counts_alone_share_a_pass() -> None:
+    small = "suite.sizes=[small]"
+    changed = ("quant_pair.format=INT8_DEFAULT_CFG", "dataset.max_calib_samples=12", "autoquant.score_size=8")
+    (plan,) = plan_runs((*cases_with(small)[:1], *cases_with(small, *changed)[:1]))
+    usual, other = (plan.size_of(case) for case in plan.cases)
+    assert plan.batches == (BatchRange(0, 8), BatchRange(8, 12), BatchRange(8, 16))
+    assert (usual.samples, usual.calibrated, usual.scored) == (16, (0, 2), (0, 2))
+    assert (other.samples, other.calibrated, other.scored) == (12, (0, 1), (0,))
+    assert len({format_key(case) for case in plan.cases}) == 2
 
 
 def test_too_few_captions_say_how_many_there_are() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from auto_quantize_model.captions.reading import captions_sha256, first_captions, read_captions
 from auto_quantize_model.errors import InputError
@@ -23,11 +23,18 @@ class BatchRange:
     stop: int
 
 
+class SizeKey(NamedTuple):
+    """What tells two sizes of one pass apart: a name may stand for other numbers in another suite."""
+
+    size: Size
+    samples: int
+    score_size: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class SizePlan:
     """What one calibration size needs of the pass; numbers are positions in `RunPlan.batches`."""
 
-    size: Size
     samples: int
     calibrated: tuple[int, ...]
     scored: tuple[int, ...]
@@ -37,12 +44,16 @@ class SizePlan:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RunPlan:
-    """One pass over one model: every case of the model that shares data and settings."""
+    """One pass over one model: every case that it can serve, whatever their formats and how many captions they take."""
 
     cases: tuple[Case, ...]
     captions: tuple[str, ...]
     batches: tuple[BatchRange, ...]
-    sizes: dict[Size, SizePlan]
+    sizes: dict[SizeKey, SizePlan]
+
+    def size_of(self, case: Case) -> SizePlan:
+        """What a case of the pass needs of it."""
+        return self.sizes[size_key(case)]
 
     @property
     def scored(self) -> tuple[int, ...]:
@@ -60,60 +71,69 @@ def scored_count(batches: int, score_size: int, batch_size: int) -> int:
     return min(batches, max(score_size // batch_size, 1))
 
 
+def size_key(case: Case) -> SizeKey:
+    """How many captions a case calibrates with and may score."""
+    return SizeKey(case.size, case.dataset.samples(case.size), case.autoquant.score_size)
+
+
+def format_key(case: Case) -> str:
+    """What a case's pair means; equal for cases that are quantized alike, whatever their pairs are called."""
+    return case.pair.format.model_dump_json()
+
+
 def plan_runs(cases: Iterable[Case]) -> tuple[RunPlan, ...]:
     """Group cases into passes, in the order of their first case, and read their captions."""
     groups: dict[str, list[Case]] = {}
-    meanings: dict[str, str] = {}
     for case in cases:
-        key, meaning = _run_key(case), case.pair.model_dump_json()
-        # A pair's name means one thing within a pass; cases of another suite may mean another.
-        while meanings.setdefault(f"{key}\n{case.pair.name}", meaning) != meaning:
-            key += "\nanother"
-        groups.setdefault(key, []).append(case)
+        groups.setdefault(_run_key(case), []).append(case)
     return tuple(_plan_run(members) for members in groups.values())
 
 
+_PER_SIZE = {"size_to_max_samples", "max_calib_samples"}
+_AFTER_THE_PASS = {"name", "score_size", "effective_bits"}
+
+
 def _run_key(case: Case) -> str:
-    settings = (case.model, case.dataset, case.autoquant)
-    return "\n".join([str(case.models_root), str(case.data_root), *(each.model_dump_json() for each in settings)])
+    """Everything that the pass over the model depends on; what only its replay depends on is left out."""
+    settings = (
+        case.model.model_dump_json(),
+        case.dataset.model_dump_json(exclude=_PER_SIZE),
+        case.autoquant.model_dump_json(exclude=_AFTER_THE_PASS),
+    )
+    return "\n".join([str(case.models_root), str(case.data_root), *settings])
 
 
 def _plan_run(cases: Sequence[Case]) -> RunPlan:
-    autoquant = cases[0].autoquant
+    batch_size = cases[0].autoquant.batch_size
     captions = _captions(cases)
-    ranges = {size: batch_ranges(len(mine), autoquant.batch_size) for size, mine in captions.items()}
+    ranges = {key: batch_ranges(key.samples, batch_size) for key in captions}
     # A size whose last batch is not full has a batch that no other size has.
     batches = tuple(sorted({each for mine in ranges.values() for each in mine}))
     position = {each: index for index, each in enumerate(batches)}
     sizes = {}
-    for size, mine in ranges.items():
+    for key, mine in ranges.items():
         calibrated = tuple(position[each] for each in mine)
-        scored = calibrated[: scored_count(len(mine), autoquant.score_size, autoquant.batch_size)]
-        sizes[size] = SizePlan(
-            size=size,
-            samples=len(captions[size]),
+        scored = calibrated[: scored_count(len(mine), key.score_size, batch_size)]
+        sizes[key] = SizePlan(
+            samples=key.samples,
             calibrated=calibrated,
             scored=scored,
             scored_samples=batches[scored[-1]].stop,
-            captions_sha256=captions_sha256(captions[size]),
+            captions_sha256=captions_sha256(captions[key]),
         )
-    return RunPlan(tuple(cases), tuple(captions[max(captions, key=lambda size: len(captions[size]))]), batches, sizes)
+    return RunPlan(tuple(cases), tuple(captions[max(captions, key=lambda key: key.samples)]), batches, sizes)
 
 
-def _captions(cases: Sequence[Case]) -> dict[Size, list[str]]:
+def _captions(cases: Sequence[Case]) -> dict[SizeKey, list[str]]:
     """Each size's captions; every size must be a prefix of the larger ones, or one pass could not serve them."""
-    found: dict[Size, list[str]] = {}
-    files = {case.size: case.captions_file for case in cases}
-    for case in cases:
-        if case.size not in found:
-            file = files[case.size]
-            found[case.size] = first_captions(file, read_captions(file), case.dataset.samples(case.size), case.size)
-    longest = max(found, key=lambda size: len(found[size]))
-    for size, captions in found.items():
+    files = {size_key(case): case.captions_file for case in cases}
+    found = {key: first_captions(file, read_captions(file), key.samples, key.size) for key, file in files.items()}
+    longest = max(found, key=lambda key: key.samples)
+    for key, captions in found.items():
         for number, (mine, theirs) in enumerate(zip(captions, found[longest], strict=False), start=1):
             if mine != theirs:
                 raise InputError(
-                    f"{files[size]}: caption {number} differs from that of {files[longest]}; "
+                    f"{files[key]}: caption {number} differs from that of {files[longest]}; "
                     "each size must be a prefix of the next"
                 )
     return found

@@ -23,7 +23,7 @@ from auto_quantize_model.errors import CaseError, InputError, NotCoveredError, n
 from auto_quantize_model.families import load_model
 from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.manifest.build import build_manifest
-from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.plan import format_key, plan_runs, size_key
 from auto_quantize_model.precision.capability import Kernels, check_format, find_device
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -79,8 +79,9 @@ class _Run:
     device: torch.device
     checkpoint: Checkpoint
     formats: Mapping[str, _Format]
+    """By the formats' keys in the plan."""
     refused: Mapping[str, str]
-    """Pairs that cannot run here, with the reason."""
+    """Formats that cannot run here, with the reason."""
 
 
 def run_cases(
@@ -119,11 +120,11 @@ def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mappi
     actual: EngineName = engine if first.autoquant.method == "gradient" else "modelopt"
     formats: dict[str, _Format] = {}
     refused: dict[str, str] = {}
-    for pair in {case.pair.name: case.pair for case in plan.cases}.values():
+    for key, pair in {format_key(case): case.pair for case in plan.cases}.items():
         try:
-            formats[pair.name] = _prepare_format(pair, actual, found)
+            formats[key] = _prepare_format(pair, actual, found)
         except CaseError as error:
-            refused[pair.name] = str(error)
+            refused[key] = str(error)
     checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
     return _Run(plan, actual, found, checkpoint, formats, refused)
 
@@ -165,10 +166,11 @@ def _execute_replay(run: _Run, progress: Progress) -> Iterator[CaseResult]:
         yield from _failed(run, run.plan.cases, dict.fromkeys(run.formats, str(error)))
         return
     for case in run.plan.cases:
-        if case.pair.name in run.refused:
-            yield CaseResult(case, None, None, run.refused[case.pair.name])
+        key = format_key(case)
+        if key in run.refused:
+            yield CaseResult(case, None, None, run.refused[key])
         else:
-            groups = scores[case.pair.name, case.size]
+            groups = scores[key, size_key(case)]
             yield _result(run, case, loaded, layout, batches, groups)
 
 
@@ -176,15 +178,16 @@ def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
     batches: Sequence[TokenBatch] = ()
     for done, case in enumerate(run.plan.cases):
         progress("modelopt", done, len(run.plan.cases))
-        if case.pair.name in run.refused:
-            yield CaseResult(case, None, None, run.refused[case.pair.name])
+        key = format_key(case)
+        if key in run.refused:
+            yield CaseResult(case, None, None, run.refused[key])
             continue
         # ModelOpt converts a model in place, so every case gets a fresh one.
         loaded = _load(run, silent)
         batches = batches or tokenize(run.plan, loaded)
         try:
             layout = find_groups(loaded)
-            size, resolved = run.plan.sizes[case.size], run.formats[case.pair.name].resolved
+            size, resolved = run.plan.size_of(case), run.formats[key].resolved
             groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
         except CaseError as error:
             yield CaseResult(case, None, None, str(error))
@@ -202,7 +205,7 @@ def _load(run: _Run, progress: Progress) -> LoadedModel:
 
 def _failed(run: _Run, cases: Iterable[Case], reasons: Mapping[str, str]) -> Iterator[CaseResult]:
     for case in cases:
-        yield CaseResult(case, None, None, {**run.refused, **reasons}[case.pair.name])
+        yield CaseResult(case, None, None, {**run.refused, **reasons}[format_key(case)])
 
 
 def _result(
@@ -213,7 +216,7 @@ def _result(
     batches: Sequence[TokenBatch],
     groups: Sequence[GroupScore],
 ) -> CaseResult:
-    size, used = run.plan.sizes[case.size], run.formats[case.pair.name]
+    size, used = run.plan.size_of(case), run.formats[format_key(case)]
     scores = _case_scores(run, size, used, loaded, layout, batches, groups)
     manifest = build_manifest(
         case,

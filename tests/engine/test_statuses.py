@@ -16,7 +16,7 @@ from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
 from auto_quantize_model.families.checkpoint import Checkpoint
-from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.plan import format_key, plan_runs, size_key
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -42,7 +42,8 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
             gradients[:] = [each * factor for each in gradients]
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     rows = describe_rows(plan, batches, plan.scored)
-    return replay(captured, loaded, plan, rows, {case.pair.name: quantizers})[case.pair.name, case.size]
+    key = format_key(case)
+    return replay(captured, loaded, plan, rows, {key: quantizers})[key, size_key(case)]
 
 
 def test_a_product_over_the_clamp_is_saturated(llama_suite: Callable[..., Suite]) -> None:

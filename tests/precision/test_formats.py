@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,40 @@ def test_formats_that_quantize_weights_alike_share_them(suite: Suite) -> None:
     assert keys["wfp4_afp8"] == keys["wfp4_afp16"]
     assert keys["wint8_afp8"] == keys["wint8_afp16"] == keys["wint8_aint8"]
     assert len(set(keys.values())) == 4
+
+
+@pytest.mark.parametrize("pair", MEANING)
+def test_the_config_of_a_manifest_means_what_the_pair_meant(suite: Suite, pair: str) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import build_quantizers
+
+    usual = resolve_format(format_of(suite, pair))
+    config = json.loads(json.dumps(usual.resolved))
+    again = resolve_format(FormatSettings(name=usual.name, config=config))
+    assert (again.resolved, again.sha256, again.effective_bits) == (usual.resolved, usual.sha256, usual.effective_bits)
+    cpu = torch.device("cpu")
+    assert build_quantizers(again, cpu).weight_key == build_quantizers(usual, cpu).weight_key
+    assert build_quantizers(again, cpu).input_key == build_quantizers(usual, cpu).input_key
+
+
+@pytest.mark.parametrize("config", [{}, {"quant_cfg": {"*weight_quantizer": {}}}, {"quant_cfg": [{"enable": False}]}])
+def test_a_config_without_entries_is_one_line(config: dict[str, Any]) -> None:
+    with pytest.raises(CaseError, match="format 'X': its config must have 'quant_cfg'"):
+        resolve_format(FormatSettings(name="X", config=config))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "give either 'preset' or 'config'"),
+        ({"preset": "FP8_DEFAULT_CFG", "config": {"quant_cfg": []}}, "give either 'preset' or 'config'"),
+        ({"config": {"quant_cfg": []}, "changes": {"*input_quantizer": {"enable": False}}}, "go with a 'preset'"),
+    ],
+)
+def test_a_format_is_a_preset_or_a_config(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FormatSettings.model_validate({"name": "X", **settings})
 
 
 def test_a_pair_declared_in_yaml_alone_resolves() -> None:

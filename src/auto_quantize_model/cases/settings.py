@@ -73,16 +73,26 @@ class QuantizerChange(Settings):
 
 
 class FormatSettings(Settings):
-    """A ModelOpt quantization format: a preset, or a preset with named changes."""
+    """A ModelOpt quantization format: a preset, a preset with named changes, or a whole configuration."""
 
     name: Name
-    preset: Name
+    preset: Name | None = None
     changes: dict[Literal["*weight_quantizer", "*input_quantizer"], QuantizerChange] = {}
+    config: dict[str, Any] | None = None
+    """What ModelOpt is given, in the form in which manifests hold it; then there is no preset."""
 
     @model_validator(mode="before")
     @classmethod
     def _preset_alone(cls, value: object) -> object:
         return {"name": value, "preset": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _preset_or_config(self) -> FormatSettings:
+        if (self.preset is None) == (self.config is None):
+            raise ValueError("give either 'preset' or 'config'")
+        if self.config is not None and self.changes:
+            raise ValueError("'changes' go with a 'preset'; write them into 'config'")
+        return self
 
 
 class PairSettings(Settings):

@@ -61,7 +61,7 @@ def _describe(pair: PairSettings, device: torch.device) -> tuple[tuple[str, ...]
     from auto_quantize_model.precision.capability import check_format
     from auto_quantize_model.precision.formats import resolve_format
 
-    preset = pair.format.preset + (" with changes" if pair.format.changes else "")
+    preset = (pair.format.preset or "none") + (" with changes" if pair.format.changes else "")
     head = (pair.name, pair.format.name, preset)
     try:
         resolved = resolve_format(pair.format)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
     from rich.table import Table
 
     from auto_quantize_model.cases.suite import Case
-    from auto_quantize_model.engine.progress import Progress
     from auto_quantize_model.run import CaseResult
 
 _PLAIN_WIDTH = 150
@@ -77,7 +76,7 @@ def _run(
         from auto_quantize_model.run import run_cases
     results: list[CaseResult] = []
     try:
-        with _progress(console) as progress:
+        with progress_bars(console) as progress:
             for result in run_cases(
                 cases, engine=arguments.engine, device=arguments.device, model_paths=paths, progress=progress
             ):
@@ -95,23 +94,6 @@ def _run(
 def _default_output() -> Path:
     now = dt.datetime.now(tz=dt.UTC)
     return Path("tmp", "sensitivity", now.strftime("%Y%m%dT%H%M%SZ"))
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield progress
 
 
 def _table(results: Sequence[CaseResult]) -> Table:

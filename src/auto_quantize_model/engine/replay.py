@@ -12,6 +12,7 @@ import torch
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.progress import silent
 from auto_quantize_model.engine.scores import GroupScore, Split
+from auto_quantize_model.plan import format_key, size_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from auto_quantize_model.cases.settings import Size
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.capture import Capture, CapturedGroup
     from auto_quantize_model.engine.groups import Group
     from auto_quantize_model.engine.progress import Progress
     from auto_quantize_model.engine.scores import Status
     from auto_quantize_model.families.loaded import LoadedModel
-    from auto_quantize_model.plan import RunPlan, SizePlan
+    from auto_quantize_model.plan import RunPlan, SizeKey, SizePlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 SATURATION = 1e10
@@ -35,7 +35,8 @@ SATURATION = 1e10
 _CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
 """How many elements of a product are in flight: on CPU few enough to stay in cache."""
 
-PairSize = tuple[str, "Size"]
+FormatSize = tuple[str, "SizeKey"]
+"""A format and a size of the pass, by their keys in its plan."""
 Side = Literal["both", "weights", "activations"]
 """What is quantized: a format scores with both sides, and its split tells what each would score alone."""
 
@@ -76,7 +77,7 @@ class _Product:
 
     weight: FormatQuantizers | None
     """How the weights are quantized; None: not at all."""
-    serves: tuple[tuple[PairSize, Side], ...]
+    serves: tuple[tuple[FormatSize, Side], ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -119,10 +120,11 @@ def replay(
     rows: Rows,
     formats: Mapping[str, FormatQuantizers],
     progress: Progress = silent,
-) -> dict[PairSize, list[GroupScore]]:
-    """Score every group for every case whose pair has quantizers; the capture is emptied on the way."""
-    wanted = list(dict.fromkeys((case.pair.name, case.size) for case in plan.cases if case.pair.name in formats))
-    scores: dict[PairSize, list[GroupScore]] = {each: [] for each in wanted}
+) -> dict[FormatSize, list[GroupScore]]:
+    """Score every group for every case whose format has quantizers; the capture is emptied on the way."""
+    keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
+    wanted = [key for key in keys if key[0] in formats]
+    scores: dict[FormatSize, list[GroupScore]] = {each: [] for each in wanted}
     names = list(captured.groups)
     for done, name in enumerate(names, start=1):
         group = captured.groups.pop(name)
@@ -136,11 +138,11 @@ def replay(
 def _input_variants(
     plan: RunPlan,
     formats: Mapping[str, FormatQuantizers],
-    wanted: Iterable[PairSize],
+    wanted: Iterable[FormatSize],
     maxima: NDArray[np.float32],
 ) -> list[_InputVariant]:
-    """Pairs and sizes that see the same quantized input share it: the same format, the same maximum."""
-    sharing: dict[tuple[str | None, float | None], list[tuple[PairSize, Side]]] = {}
+    """Formats and sizes that see the same quantized input share it: the same format, the same maximum."""
+    sharing: dict[tuple[str | None, float | None], list[tuple[FormatSize, Side]]] = {}
     for each in wanted:
         quantizers, size = formats[each[0]], plan.sizes[each[1]]
         if quantizers.input_key is None:
@@ -154,7 +156,7 @@ def _input_variants(
 
 def _variant(
     key: tuple[str | None, float | None],
-    members: Sequence[tuple[PairSize, Side]],
+    members: Sequence[tuple[FormatSize, Side]],
     plan: RunPlan,
     formats: Mapping[str, FormatQuantizers],
     maxima: NDArray[np.float32],
@@ -167,10 +169,10 @@ def _variant(
         together = ((batches, maximum),)
     else:
         together = tuple(((index,), float(maxima[index])) for index in batches)
-    by_weight: dict[str | None, list[tuple[PairSize, Side]]] = {}
-    for (pair, size), side in members:
-        weight_key = None if side == "activations" else formats[pair].weight_key
-        by_weight.setdefault(weight_key, []).append(((pair, size), side))
+    by_weight: dict[str | None, list[tuple[FormatSize, Side]]] = {}
+    for each, side in members:
+        weight_key = None if side == "activations" else formats[each[0]].weight_key
+        by_weight.setdefault(weight_key, []).append((each, side))
     products = tuple(
         _Product(None if weight_key is None else formats[served[0][0][0]], tuple(served))
         for weight_key, served in by_weight.items()
@@ -185,7 +187,7 @@ def _score_group(
     plan: RunPlan,
     rows: Rows,
     variants: Sequence[_InputVariant],
-) -> Iterator[tuple[PairSize, GroupScore]]:
+) -> Iterator[tuple[FormatSize, GroupScore]]:
     work = None
     if captured.inputs and all(captured.gradients.values()):
         work = _GroupWork(captured, loaded, rows)
@@ -193,13 +195,13 @@ def _score_group(
     else:
         nothing = _RowSums(np.zeros(len(rows.batch)), np.zeros(len(rows.batch), dtype=bool))
         sums = [nothing for variant in variants for _ in variant.products]
-    found: dict[PairSize, dict[Side, _RowSums]] = {}
+    found: dict[FormatSize, dict[Side, _RowSums]] = {}
     products = [each for variant in variants for each in variant.products]
     for each, values in zip(products, sums, strict=True):
-        for pair_size, side in each.serves:
-            found.setdefault(pair_size, {})[side] = values
-    for (pair, size), sides in found.items():
-        yield (pair, size), _group_score(captured.group, plan.sizes[size], rows, sides, work)
+        for key, side in each.serves:
+            found.setdefault(key, {})[side] = values
+    for key, sides in found.items():
+        yield key, _group_score(captured.group, plan.sizes[key[1]], rows, sides, work)
 
 
 def _group_score(

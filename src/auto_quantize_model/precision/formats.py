@@ -56,20 +56,13 @@ UNQUANTIZED_LABEL = label("NONE", UNQUANTIZED_BITS)
 
 
 def resolve_format(settings: FormatSettings) -> ResolvedFormat:
-    """Look a format up in the installed ModelOpt and apply the pair's changes."""
-    from modelopt.torch.quantization import config as presets
+    """What a format means to the installed ModelOpt: its preset with the pair's changes, or its own configuration."""
+    from modelopt.torch.quantization.config import QuantizeConfig
 
-    preset = getattr(presets, settings.preset, None)
-    if settings.preset not in presets.choices or not isinstance(preset, dict):
-        raise CaseError(
-            f"format '{settings.preset}' is not in the installed ModelOpt; {nearest(settings.preset, presets.choices)}"
-        )
-    config = copy.deepcopy(preset)
-    for quantizer, change in settings.changes.items():
-        _change(config, settings, quantizer, change)
+    config = _own_config(settings) if settings.preset is None else _preset_config(settings, settings.preset)
     try:
-        validated = presets.QuantizeConfig(**config)
-    except ValueError as error:
+        validated = QuantizeConfig(**config)
+    except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {reason}") from None
     entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
@@ -90,6 +83,39 @@ def with_backends(config: dict[str, Any], nvfp4: str, mxfp4: str) -> dict[str, A
         elif scale_bits == MXFP4_SCALE_BITS:
             attributes["backend"] = mxfp4
     return config
+
+
+def _preset_config(settings: FormatSettings, name: str) -> dict[str, Any]:
+    from modelopt.torch.quantization import config as presets
+
+    preset = getattr(presets, name, None)
+    if name not in presets.choices or not isinstance(preset, dict):
+        raise CaseError(f"format '{name}' is not in the installed ModelOpt; {nearest(name, presets.choices)}")
+    config = copy.deepcopy(preset)
+    for quantizer, change in settings.changes.items():
+        _change(config, settings, quantizer, change)
+    return config
+
+
+def _own_config(settings: FormatSettings) -> dict[str, Any]:
+    config = copy.deepcopy(settings.config or {})
+    entries = config.get("quant_cfg")
+    if not isinstance(entries, list) or not all(_has_name(entry) for entry in entries):
+        raise CaseError(f"format '{settings.name}': its config must have 'quant_cfg', a list of named entries")
+    for attributes in (entry["cfg"] for entry in entries if entry.get("cfg")):
+        for stage in attributes if isinstance(attributes, list) else [attributes]:
+            if isinstance(stage, dict) and isinstance(stage.get("block_sizes"), dict):
+                stage["block_sizes"] = {_axis(key): value for key, value in stage["block_sizes"].items()}
+    return config
+
+
+def _has_name(entry: Any) -> bool:
+    return isinstance(entry, dict) and "quantizer_name" in entry
+
+
+def _axis(key: Any) -> Any:
+    """JSON has no numbers for keys; ModelOpt names a block's axis by its number."""
+    return int(key) if isinstance(key, str) and key.lstrip("-").isdecimal() else key
 
 
 def _change(config: dict[str, Any], settings: FormatSettings, quantizer: str, change: QuantizerChange) -> None:

@@ -1,0 +1,1 @@
+"""Attribution: which share of a drift each of its causes explains, found by running the case again."""

@@ -1,0 +1,200 @@
+"""`explain`: which share of a case's drift each testable cause has, found by rerunning."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.attribution.factors import stated
+from auto_quantize_model.attribution.report import LEGEND, as_json
+from auto_quantize_model.attribution.setups import Setup
+from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
+from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.cli.progress import progress_bars
+from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.manifest.document import read_manifest
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from auto_quantize_model.attribution.explanation import Explanation
+    from auto_quantize_model.attribution.shares import Part, Shares
+    from auto_quantize_model.cases.settings import Tolerances
+    from auto_quantize_model.cases.suite import Case, Suite
+
+_PLAIN_WIDTH = 150
+"""Columns of a table that no terminal bounds."""
+_MOST_GROUPS = 2
+_NEGLIGIBLE = 0.0005
+"""Shares below this are shown as none: they are rounding, not causes."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="Say which share of a case's drift each cause has",
+        description="Rerun a case with every difference from its baseline set back, and say which share of the drift "
+        "each explains. Exit status: 0 explained or no drift, 1 not explained, 2 wrong input.",
+    )
+    parser.add_argument("case", metavar="CASE", help="Case id: MODEL-PAIR-SIZE")
+    add_suite_options(parser)
+    parser.add_argument("--baseline", type=Path, metavar="MANIFEST", help="Older manifest (default: the committed one)")
+    parser.add_argument("--captions", type=Path, metavar="FILE", help="The baseline's captions, if they are not found")
+    parser.add_argument(
+        "--engine", choices=("replay", "modelopt"), default="replay", help="Engine of the case now (default: replay)"
+    )
+    parser.add_argument(
+        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
+    )
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table", help="What to print (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what explains the drift; 0 if something does or there is no drift, else 1."""
+    suite = suite_of(arguments)
+    case = _case(suite, arguments.case)
+    baseline = _baseline(case, arguments.baseline)
+    paths = parse_model_paths(arguments.model_path, {case.model.name for case in suite.cases})
+    setup = Setup(case, arguments.engine)
+    if arguments.device:
+        setup = _on_device(setup, arguments.device)
+
+    from rich.console import Console
+
+    explanation = _explain(setup, baseline, suite.tolerances, arguments.captions, paths, Console(stderr=True))
+    if arguments.format == "json":
+        sys.stdout.write(json.dumps(as_json(explanation), indent=2, ensure_ascii=False) + "\n")
+    else:
+        console = Console(soft_wrap=False)
+        if not console.is_terminal:
+            console.width = _PLAIN_WIDTH
+        _show(explanation, console)
+    return 1 if explanation.outcome == "not explained" else 0
+
+
+def _case(suite: Suite, name: str) -> Case:
+    cases = {case.id: case for case in suite.cases}
+    if name not in cases:
+        raise InputError(f"case '{name}' is not in {suite.path}; {nearest(name, cases)}")
+    return cases[name]
+
+
+def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
+    if file is not None:
+        manifest = read_manifest(file)
+        model = stated(manifest, "case", "model")
+        if model not in (None, case.model.name):
+            raise InputError(
+                f"{file}: is of model '{model}', not of '{case.model.name}'; give a manifest of that model"
+            )
+        return manifest
+    committed = read_baseline(case)
+    if committed is None:
+        raise InputError(f"{baseline_manifest(case)}: no baseline is committed for the case; give --baseline MANIFEST")
+    return committed
+
+
+def _on_device(setup: Setup, device: str) -> Setup:
+    try:
+        return setup.with_settings("autoquant", device=device)
+    except ValueError:
+        raise InputError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:N") from None
+
+
+def _explain(
+    setup: Setup,
+    baseline: Mapping[str, Any],
+    tolerances: Tolerances,
+    captions: Path | None,
+    paths: Mapping[str, Path],
+    console: Console,
+) -> Explanation:
+    with console.status("importing torch and ModelOpt"):
+        import auto_quantize_model.run  # noqa: F401
+        from auto_quantize_model.attribution.explanation import explain_drift
+    with progress_bars(console) as progress:
+        return explain_drift(setup, baseline, tolerances, captions=captions, model_paths=paths, progress=progress)
+
+
+def _show(explanation: Explanation, console: Console) -> None:
+    if explanation.factors or explanation.outcome != "no drift":
+        console.print(_table(explanation))
+    for line in _lines(explanation):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(LEGEND, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(explanation: Explanation) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"Drift of {explanation.case_id}", title_justify="left")
+    for title in ("Cause", "Baseline", "Now"):
+        table.add_column(title, overflow="fold")
+    for title in ("Share of the drift", "Adds to the total"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("Groups most affected", overflow="fold")
+    shares, shown = explanation.shares, {factor.name: (factor.old, factor.new) for factor in explanation.factors}
+    for part in shares.parts:
+        table.add_row(" x ".join(part.causes), *shown.get(" x ".join(part.causes), ("", "")), *_numbers(part, shares))
+    table.add_row("unexplained", "", "", *_numbers(shares.residual, shares))
+    table.add_section()
+    old, new = float(shares.old.sum()), float(shares.new.sum())
+    table.add_row("the whole drift", f"{old:.4e}", f"{new:.4e}", "100.0 %", f"{new - old:+.3e}", "")
+    return table
+
+
+def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:
+    if part.share is None or (abs(part.share) < _NEGLIGIBLE and not _matters(part, shares)):
+        return "none", "", ""
+    largest = sorted(range(len(shares.groups)), key=lambda index: -abs(part.effect[index]))[:_MOST_GROUPS]
+    groups = ", ".join(f"{_brief(shares.groups[index])} {part.effect[index]:+.2e}" for index in largest)
+    return _percent(part.share), f"{part.total:+.3e}", groups
+
+
+def _matters(part: Part, shares: Shares) -> bool:
+    """Whether a part moves single groups, though along the drift it adds up to nothing."""
+    return bool((abs(part.effect) > _NEGLIGIBLE * abs(shares.new - shares.old).max()).any())
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    yield _verdict(explanation)
+    needed = explanation.outcome == "not explained"
+    for each in explanation.untested:
+        chance = "may be the cause" if needed else "differs too"
+        yield f"not tested, {chance}: {each.name}, {each.old} -> {each.new}: {each.why}"
+    if explanation.unstated:
+        yield f"the baseline does not say: {', '.join(explanation.unstated)}"
+    if explanation.left_out:
+        yield f"left out, for lack of a score in some run: {', '.join(map(_brief, explanation.left_out))}"
+
+
+def _verdict(explanation: Explanation) -> str:
+    shares = explanation.shares
+    if explanation.outcome == "no drift":
+        return "no drift: every group's score is within its tolerance"
+    rest = f"with everything set back, a rerun misses the baseline by {_percent(shares.missed)} of the drift"
+    if not explanation.factors:
+        return "not explained: nothing that a rerun can test differs from the baseline"
+    if explanation.outcome == "not explained":
+        return f"not explained: {rest}"
+    causes = [part for part in shares.parts if part.share is not None and abs(part.share) >= _NEGLIGIBLE]
+    named = ", ".join(f"{' x '.join(part.causes)} {_percent(part.share or 0)}" for part in causes)
+    return f"explained: {named}; {rest}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _brief(group: str) -> str:
+    return group.removeprefix("model.").removeprefix("language_model.")

@@ -1,0 +1,57 @@
+"""Baselines with planted causes, made by really running a case with other settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.places import SUITE
+
+from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model.attribution.explanation import explain_drift
+from auto_quantize_model.attribution.setups import Setup
+
+if TYPE_CHECKING:
+    from auto_quantize_model import Case
+    from auto_quantize_model.attribution.explanation import Explanation
+    from auto_quantize_model.run import EngineName
+
+ENGINE = "engine=modelopt"
+"""Stands among the overrides for the engine, which is none."""
+COMMON = ("suite.models=[qwen3_vl_tiny]", "suite.sizes=[small]", "suite.pairs=[wfp8_afp8]")
+
+CONFIG = "quant_pair.format=INT8_DEFAULT_CFG"
+COUNTS = "dataset.max_calib_samples=7"
+BATCH = "autoquant.batch_size=4"
+DTYPE = "model.dtype=bfloat16"
+OTHER_TEXT = "dataset.captions_path=embedded_captions_reversed.txt"
+
+
+def case_with(*overrides: str) -> Case:
+    (case,) = load_suite(SUITE, overrides=[*COMMON, *(each for each in overrides if each != ENGINE)]).cases
+    return case
+
+
+def run_with(*overrides: str) -> dict[str, Any]:
+    """The manifest of a run with some settings changed."""
+    engine: EngineName = "modelopt" if ENGINE in overrides else "replay"
+    (result,) = run_cases([case_with(*overrides)], engine=engine, device="cpu")
+    assert result.manifest is not None, result.error
+    return result.manifest
+
+
+def explain(baseline: dict[str, Any], *overrides: str, captions: Path | None = None) -> Explanation:
+    """Explain what differs between a baseline and the case with some settings changed."""
+    suite = load_suite(SUITE, overrides=[*COMMON, "autoquant.device=cpu", *overrides])
+    return explain_drift(
+        Setup(suite.cases[0], "replay"),
+        baseline,
+        suite.tolerances,
+        captions=captions,
+        model_paths={},
+        progress=lambda *_: None,
+    )
+
+
+def shares_of(explanation: Explanation) -> dict[tuple[str, ...], float | None]:
+    return {part.causes: part.share for part in explanation.shares.parts}
