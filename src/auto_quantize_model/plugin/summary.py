@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.paths import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from auto_quantize_model.plugin.record import Record
 
@@ -19,6 +20,7 @@ SUMMARY_VERSION = 1
 _HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
 _RIGHT = (False, False, True, False, True, False, True)
 _NOTHING = "-"
+_LONGEST_REASON = 200
 
 
 def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[str]) -> Iterator[str]:
@@ -127,4 +129,9 @@ def _published(records: Sequence[Record]) -> Iterator[str]:
         yield "published: " + ", ".join(f"{count} {action}" for action, count in counts.items())
     for record in records:
         if record.published in ("updated", "mended"):
-            yield f"  {record.case}: {record.reason}"
+            yield f"  {record.case}: {_one_line(record.reason or '')}"
+
+
+def _one_line(reason: str) -> str:
+    short = reason.replace(f"{Path.cwd()}{os.sep}", "")
+    return short if len(short) <= _LONGEST_REASON else f"{short[:_LONGEST_REASON]}..."
