@@ -161,11 +161,11 @@ def _table(explanation: Explanation) -> Table:
 
 
 def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:
-    if part.share is None or (abs(part.share) < _NEGLIGIBLE and not _matters(part, shares)):
+    if abs(part.share or 0) < _NEGLIGIBLE and not _matters(part, shares):
         return "none", "", ""
     largest = sorted(range(len(shares.groups)), key=lambda index: -abs(part.effect[index]))[:_MOST_GROUPS]
     groups = ", ".join(f"{_brief(shares.groups[index])} {part.effect[index]:+.2e}" for index in largest)
-    return _percent(part.share), f"{part.total:+.3e}", groups
+    return "n/a" if part.share is None else _percent(part.share), f"{part.total:+.3e}", groups
 
 
 def _matters(part: Part, shares: Shares) -> bool:
