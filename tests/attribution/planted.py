@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.attribution.explanation import explain_drift
+from auto_quantize_model.attribution.factors import Texts
 from auto_quantize_model.attribution.setups import Setup
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from auto_quantize_model import Case
     from auto_quantize_model.attribution.explanation import Explanation
     from auto_quantize_model.run import EngineName
@@ -24,7 +26,6 @@ CONFIG = "quant_pair.format=INT8_DEFAULT_CFG"
 COUNTS = "dataset.max_calib_samples=7"
 BATCH = "autoquant.batch_size=4"
 DTYPE = "model.dtype=bfloat16"
-OTHER_TEXT = "dataset.captions_path=embedded_captions_reversed.txt"
 
 
 def case_with(*overrides: str) -> Case:
@@ -47,7 +48,7 @@ def explain(baseline: dict[str, Any], *overrides: str, captions: Path | None = N
         Setup(suite.cases[0], "replay"),
         baseline,
         suite.tolerances,
-        captions=captions,
+        texts=Texts(captions),
         model_paths={},
         progress=lambda *_: None,
     )

@@ -14,6 +14,7 @@ from tests.places import ROOT
 
 from auto_quantize_model import run as run_module
 from auto_quantize_model.attribution.explanation import measured_scores
+from auto_quantize_model.engine.capture import capture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def expected_shares(plants: Sequence[str], *common: str) -> dict[tuple[str, ...]
     }
     now, everything = runs[()], runs[tuple(plants)]
     drift = now - everything
-    effects = {(NAMES[plant],): now - runs[plant,] for plant in plants}
+    effects: dict[tuple[str, ...], Any] = {(NAMES[plant],): now - runs[plant,] for plant in plants}
     effects[tuple(NAMES[plant] for plant in plants)] = drift - sum(effects.values())
     return {causes: float(effect @ drift / (drift @ drift)) for causes, effect in effects.items()}
 
@@ -123,7 +124,7 @@ def test_one_pass_serves_what_only_replay_must_do_again(monkeypatch: pytest.Monk
         passes.append(arguments)
         return real(*arguments)
 
-    real = run_module.capture
+    real = capture
     monkeypatch.setattr(run_module, "capture", counted)
     assert len(explain(baseline).shares.parts) == 3
     assert len(passes) == 1
@@ -152,6 +153,14 @@ def test_the_same_run_has_no_drift() -> None:
     explanation = explain(baseline)
     assert (explanation.outcome, explanation.factors) == ("no drift", ())
     assert [each.name for each in explanation.untested] == ["ModelOpt", "torch"]
+
+
+def test_a_drift_is_one_of_scores() -> None:
+    baseline = run_with()
+    for entry in baseline["layer_sensitivity"].values():
+        if entry["predicted_kl"] is not None:
+            entry["predicted_kl"] *= 1.05
+    assert explain(baseline).outcome == "no drift"
 
 
 def test_scores_that_nothing_testable_explains_stay_unexplained() -> None:
@@ -192,6 +201,16 @@ def test_an_older_text_that_is_nowhere_is_said_to_be_untested(older_text: Path) 
     (untested,) = explanation.untested
     assert (untested.name, untested.old) == ("captions", "older.txt")
     assert untested.why == "no text here begins with the 16 captions of the baseline; give it with --captions FILE"
+
+
+def test_a_text_too_short_for_the_older_count_is_said_to_be_untested() -> None:
+    baseline = run_with(BATCH)
+    baseline["calibration"] |= {"calibrated_samples": 600, "captions_sha256": "0" * 64}
+    explanation = explain(baseline)
+    assert set(shares_of(explanation)) == {("batch size",)}
+    reasons = {each.name: each.why for each in explanation.untested}
+    assert list(reasons) == ["captions", "sample counts"]
+    assert reasons["sample counts"] == "embedded_captions_large.txt has 512 captions only"
 
 
 def test_what_cannot_run_here_is_untested_and_the_rest_is_explained() -> None:

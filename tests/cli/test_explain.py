@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.attribution.planted import BATCH, CONFIG, run_with
@@ -13,6 +12,9 @@ from tests.places import SUITE
 from auto_quantize_model import run as run_module
 from auto_quantize_model.cli import main
 from auto_quantize_model.manifest.document import dumps
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CASE = "qwen3_vl_tiny-wfp8_afp8-small"
 

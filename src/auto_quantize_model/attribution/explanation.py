@@ -17,9 +17,9 @@ from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from auto_quantize_model.attribution.factors import Differences
+    from auto_quantize_model.attribution.factors import Differences, Texts
     from auto_quantize_model.attribution.reruns import Combination
     from auto_quantize_model.attribution.setups import Setup
     from auto_quantize_model.attribution.shares import Shares
@@ -54,13 +54,13 @@ def explain_drift(
     baseline: Mapping[str, Any],
     tolerances: Tolerances,
     *,
-    captions: Path | None,
+    texts: Texts,
     model_paths: Mapping[str, Path],
     progress: Progress,
 ) -> Explanation:
     """Rerun a case as it is now and with every difference from its baseline set back, and split the drift."""
     with _scratch_folder() as scratch:
-        found = find_differences(now, baseline, captions, scratch)
+        found = find_differences(now, baseline, texts, scratch)
         factors, untested, results = _run(found, Reruns(found.now, model_paths, progress))
     manifests = {each: manifest_of(result) for each, result in results.items()}
     old = measured_scores(baseline)
@@ -91,7 +91,7 @@ def measured_scores(manifest: Mapping[str, Any]) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def _scratch_folder() -> Any:
+def _scratch_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="auto-quantize-model-") as folder:
         yield Path(folder)
 

@@ -60,6 +60,15 @@ class Differences:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Texts:
+    """Where the older captions may be, beside the folder of the present ones and its git history."""
+
+    given: Path | None = None
+    """The file that the user says it is."""
+    folders: tuple[Path, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Setting:
     """A setting that a manifest repeats as it is."""
 
@@ -84,17 +93,17 @@ def stated(manifest: Mapping[str, Any], section: str, key: str) -> Any:
     return found.get(key) if isinstance(found, Mapping) else None
 
 
-def find_differences(now: Setup, baseline: Mapping[str, Any], given: Path | None, scratch: Path) -> Differences:
+def find_differences(now: Setup, baseline: Mapping[str, Any], texts: Texts, scratch: Path) -> Differences:
     """Compare a baseline with a setup.
 
-    `given` is the file of the older captions where the user has it; versions of files that come out of the git
-    history are written to `scratch`, and must stay there until the reruns are done.
+    Versions of captions that come out of the git history are written to `scratch`; they must stay there until the
+    reruns are done.
     """
-    if given is not None:
-        read_captions(given)
+    if texts.given is not None:
+        read_captions(texts.given)
     search = _Search(now, baseline)
     search.pair_config()
-    search.texts(given, scratch)
+    search.captions(texts, scratch)
     for setting in _SETTINGS:
         search.setting(setting)
     search.engine()
@@ -171,17 +180,18 @@ class _Search:
         else:
             self._add(Factor(DEVICE, old, new, lambda setup: setup.with_settings("autoquant", device=old)))
 
-    def texts(self, given: Path | None, scratch: Path) -> None:
+    def captions(self, known: Texts, scratch: Path) -> None:
         """The captions and how many of them count: two causes where the older text is at hand and long enough."""
         sha256 = self._stated(CAPTIONS, "calibration", "captions_sha256")
         count = self._stated(SAMPLE_COUNTS, "calibration", "calibrated_samples")
         if sha256 is None or count is None:
             return
-        texts = _Texts(self.now.case, Prefix(count, sha256), str(stated(self.baseline, "dataset", "captions")))
+        named = str(stated(self.baseline, "dataset", "captions"))
+        texts = _CaptionSearch(self.now.case, Prefix(count, sha256), named, known)
         counts = self._counts(count)
         captions = None
         if not texts.same:
-            older = texts.older(given, scratch)
+            older = texts.older(scratch)
             if older is None:
                 why = f"no text here begins with the {count} captions of the baseline; give it with --captions FILE"
                 self.untested.append(Untested(CAPTIONS, texts.named, texts.file.name, why))
@@ -241,12 +251,13 @@ class _Search:
         return found
 
 
-class _Texts:
+class _CaptionSearch:
     """The present captions of a case, and where their older version may lie."""
 
-    def __init__(self, case: Case, old: Prefix, named: str) -> None:
+    def __init__(self, case: Case, old: Prefix, named: str, known: Texts) -> None:
         self.file = case.captions_file
         self.named = named
+        self._known = known
         self.samples = case.dataset.samples(case.size)
         self._old = old
         captions = first_captions(self.file, read_captions(self.file), self.samples, case.size)
@@ -257,8 +268,9 @@ class _Texts:
         )
         self.same = old.begins(read_captions(self.longest.path))
 
-    def older(self, given: Path | None, scratch: Path) -> CaptionFile | None:
+    def older(self, scratch: Path) -> CaptionFile | None:
         """The older text: the one that the user names, or one that lies beside, or one of the git history."""
+        given = self._known.given
         if given is not None:
             found = find_among(self._old, [given])
             if found is None:
@@ -273,7 +285,8 @@ class _Texts:
         return found
 
     def _beside(self) -> Iterator[Path]:
-        for folder in dict.fromkeys((self.file.parent.resolve(), (builtin_folder() / "data").resolve())):
+        folders = (self.file.parent, *self._known.folders, builtin_folder() / "data")
+        for folder in dict.fromkeys(each.resolve() for each in folders):
             yield from sorted(folder.glob("*.txt"))
 
 

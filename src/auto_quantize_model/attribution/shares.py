@@ -29,7 +29,7 @@ class Part:
     effect: Vector
     """What it adds to each group's score."""
     share: float | None
-    """Its share of the drift; the shares of all parts add up to 1. None where nothing drifted."""
+    """Its share of the drift; the shares of all parts add up to 1. None where the drift is nothing beside the part."""
 
     @property
     def total(self) -> float:
@@ -52,8 +52,12 @@ class Shares:
     @property
     def missed(self) -> float:
         """How far setting everything back stays from the older scores, as a fraction of the drift's length."""
-        length = np.linalg.norm(self.new - self.old)
-        return float(np.linalg.norm(self.residual.effect) / length) if length else 0.0
+        drift = self.new - self.old
+        largest = np.abs(drift).max(initial=0.0)
+        if not largest:
+            return 0.0
+        with np.errstate(over="ignore"):
+            return float(np.linalg.norm(self.residual.effect / largest) / np.linalg.norm(drift / largest))
 
 
 def split_drift(
@@ -93,7 +97,7 @@ def split_drift(
 
 def _share(effect: Vector, drift: Vector) -> float | None:
     largest = np.abs(drift).max(initial=0.0)
-    if not largest:
+    if largest <= np.finfo(np.float64).eps * np.abs(effect).max(initial=0.0):
         return None
     scaled = drift / largest
     return float((effect / largest) @ scaled / (scaled @ scaled))

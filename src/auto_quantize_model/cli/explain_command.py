@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.attribution.factors import stated
+from auto_quantize_model.attribution.factors import Texts, stated
 from auto_quantize_model.attribution.report import LEGEND, as_json
 from auto_quantize_model.attribution.setups import Setup
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    explanation = _explain(setup, baseline, suite.tolerances, arguments.captions, paths, Console(stderr=True))
+    texts = Texts(arguments.captions, _folders_of_texts(suite))
+    explanation = _explain(setup, baseline, suite.tolerances, texts, paths, Console(stderr=True))
     if arguments.format == "json":
         sys.stdout.write(json.dumps(as_json(explanation), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -104,6 +105,12 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
     return committed
 
 
+def _folders_of_texts(suite: Suite) -> tuple[Path, ...]:
+    """Where a suite keeps its captions, those of the datasets that the case does not use included."""
+    home = suite.path.parent
+    return home, *sorted(each for each in home.iterdir() if each.is_dir())
+
+
 def _on_device(setup: Setup, device: str) -> Setup:
     try:
         return setup.with_settings("autoquant", device=device)
@@ -115,7 +122,7 @@ def _explain(
     setup: Setup,
     baseline: Mapping[str, Any],
     tolerances: Tolerances,
-    captions: Path | None,
+    texts: Texts,
     paths: Mapping[str, Path],
     console: Console,
 ) -> Explanation:
@@ -123,7 +130,7 @@ def _explain(
         import auto_quantize_model.run  # noqa: F401
         from auto_quantize_model.attribution.explanation import explain_drift
     with progress_bars(console) as progress:
-        return explain_drift(setup, baseline, tolerances, captions=captions, model_paths=paths, progress=progress)
+        return explain_drift(setup, baseline, tolerances, texts=texts, model_paths=paths, progress=progress)
 
 
 def _show(explanation: Explanation, console: Console) -> None:
@@ -154,11 +161,11 @@ def _table(explanation: Explanation) -> Table:
 
 
 def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:
-    if part.share is None or (abs(part.share) < _NEGLIGIBLE and not _matters(part, shares)):
+    if abs(part.share or 0) < _NEGLIGIBLE and not _matters(part, shares):
         return "none", "", ""
     largest = sorted(range(len(shares.groups)), key=lambda index: -abs(part.effect[index]))[:_MOST_GROUPS]
     groups = ", ".join(f"{_brief(shares.groups[index])} {part.effect[index]:+.2e}" for index in largest)
-    return _percent(part.share), f"{part.total:+.3e}", groups
+    return "n/a" if part.share is None else _percent(part.share), f"{part.total:+.3e}", groups
 
 
 def _matters(part: Part, shares: Shares) -> bool:
