@@ -110,6 +110,7 @@ def _entry(index: int, score: float, scores: Sequence[float]) -> dict[str, Any]:
         "tie_band": 1,
         "predicted_kl_stderr": 3 * score,
         "predicted_kl_ci95": [24 * score, 36 * score],
+        "split": None,
     }
 
 
@@ -129,4 +130,5 @@ def _head() -> dict[str, Any]:
         "tie_band": None,
         "predicted_kl_stderr": None,
         "predicted_kl_ci95": None,
+        "split": None,
     }

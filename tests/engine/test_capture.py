@@ -16,7 +16,7 @@ from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
 from auto_quantize_model.families.checkpoint import Checkpoint
-from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.plan import format_key, plan_runs
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -86,7 +86,7 @@ def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[.
         left.append((stage, done, total, len(captured.groups)))
 
     rows = describe_rows(plan, batches, plan.scored)
-    replay(captured, loaded, plan, rows, {"wfp8_afp8": quantizers}, progress)
+    replay(captured, loaded, plan, rows, {format_key(plan.cases[0]): quantizers}, progress)
     assert left == [("replay", done, 8, 8 - done) for done in range(1, 9)]
 
 
