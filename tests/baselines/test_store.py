@@ -8,6 +8,7 @@ from auto_quantize_model import InputError
 from auto_quantize_model.baselines.folders import STAGING
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.baselines.store import ForeignBaselineError, baseline_folder, baseline_manifest, read_baseline
+from auto_quantize_model.manifest.document import UnknownVersionError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def test_what_was_published_is_read(case: Case, manifest: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "missing"), ("{", "not valid JSON"), ("{}", "not a manifest"), ('{"schema_version": 99}', "99")],
+    [(None, "missing"), ("{", "not valid JSON"), ("{}", "not a manifest")],
 )
 def test_a_broken_baseline_is_one_line_with_the_file_and_the_mend(case: Case, text: str | None, said: str) -> None:
     file = baseline_manifest(case)
@@ -50,6 +51,14 @@ def test_a_broken_baseline_is_one_line_with_the_file_and_the_mend(case: Case, te
     assert said in message
     assert message.endswith("publish the case again")
     assert "\n" not in message
+
+
+def test_a_baseline_of_a_newer_version_is_told_apart_so_that_nothing_writes_over_it(case: Case) -> None:
+    file = baseline_manifest(case)
+    file.parent.mkdir(parents=True)
+    file.write_text('{"schema_version": 99}')
+    with pytest.raises(UnknownVersionError, match=r"schema_version is 99; .*; install the one that wrote it"):
+        read_baseline(case)
 
 
 def test_another_cases_baseline_is_refused(tiny_suite: Suite, case: Case, manifest: dict[str, Any]) -> None:

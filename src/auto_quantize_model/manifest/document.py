@@ -68,8 +68,8 @@ def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str
     newer = isinstance(value, dict) and "schema_version" in value
     if newer and value["schema_version"] != SCHEMA_VERSION:
         raise UnknownVersionError(
-            f"{path}: schema_version is {value['schema_version']!r}; this version of the package reads {SCHEMA_VERSION}; "
-            "install the one that wrote it"
+            f"{path}: schema_version is {value['schema_version']!r}; this version of the package reads "
+            f"{SCHEMA_VERSION}; install the one that wrote it"
         )
     try:
         _check(value, "schema.json" if newer and complete else "schema_older.json")
