@@ -40,6 +40,7 @@ SOLVER_SLACK = 1e-6
 
 @settings(max_examples=25, deadline=None)
 @example([(1.0, 64)], 15.999999999999998)
+@example([(1.0, 128), (1.0, 192), (1.0, 192), (1e-05, 64)], 8.0)
 @given(GROUPS, st.floats(4.1, 16.0))
 def test_a_budget_is_kept_and_no_selection_is_better(groups: list[tuple[float, int]], budget: float) -> None:
     bits = 4.0
@@ -59,6 +60,13 @@ def test_a_budget_is_kept_and_no_selection_is_better(groups: list[tuple[float, i
             within_slack = min(within_slack, lost)
     assert found.score is not None
     assert within_slack * (1 - 1e-6) - 1e-9 <= found.score <= best * (1 + 1e-6) + 1e-9
+
+
+def test_scores_below_the_solvers_own_tolerance_are_told_apart() -> None:
+    scores = [scored(value, 64, f"g{i}") for i, value in enumerate((3e-9, 9e-9, 1e-9, 5e-9))]
+    found = search(scores, 8.0, settings_with(12.0))
+    assert found.quantized == (True, False, True, False)
+    assert found.score == pytest.approx(4e-9)
 
 
 def test_a_budget_below_the_format_is_infeasible_not_a_crash() -> None:

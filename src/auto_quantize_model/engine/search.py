@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SearchStatus = Literal["optimal", "infeasible", "not_finite", "not_solved"]
 
 _QUANTIZED = "quantized"
+_LARGEST = 1e6
+"""The largest score that the solver is given."""
 _TOLERANCE = 1e-12
 """ModelOpt's own slack, as a share of the unquantized cost."""
 
@@ -56,11 +58,13 @@ def _solve(scores: Sequence[GroupScore], format_bits: float, max_size: float, me
     searcher: Any = (
         algorithms.AutoQuantizeGradientSearcher() if method == "gradient" else algorithms.AutoQuantizeKLDivSearcher()
     )
+    # Its threshold search for the KL method has a scale of its own.
+    scale = _scale(scores) if method == "gradient" else 1.0
     searcher.cost_model = "weight"
     searcher.candidate_stats = {
         score.group.name: {
             "formats": [_QUANTIZED, None],
-            "scores": [score.score, 0.0],
+            "scores": [score.score * scale, 0.0],
             "costs": [score.group.weights * format_bits / UNQUANTIZED_BITS, float(score.group.weights)],
         }
         for score in scores
@@ -70,6 +74,12 @@ def _solve(scores: Sequence[GroupScore], format_bits: float, max_size: float, me
         warnings.simplefilter("ignore")
         best, satisfied = searcher.run_search_with_stats(max_size)
     return [best[score.group.name]["format"] == _QUANTIZED for score in scores], bool(satisfied)
+
+
+def _scale(scores: Sequence[GroupScore]) -> float:
+    """What makes scores large for the solver: it stops at differences of 1e-5, which they may all be below."""
+    largest = max((score.score for score in scores), default=0.0)
+    return _LARGEST / largest if largest > 0 else 1.0
 
 
 def _selection(
