@@ -232,3 +232,14 @@ def test_what_an_older_manifest_does_not_say_is_named() -> None:
     explanation = explain(baseline)
     assert explanation.unstated == ("pair config", "captions")
     assert shares_of(explanation) == {("batch size",): pytest.approx(1, abs=1e-6)}
+
+
+@pytest.mark.parametrize("style", ["layers.", "language_model.layers."])
+def test_a_baseline_in_an_older_style_of_names_is_explained_too(style: str) -> None:
+    baseline = run_with(BATCH)
+    baseline["layer_sensitivity"] = {
+        name.replace("model.language_model.layers.", style): entry
+        for name, entry in baseline["layer_sensitivity"].items()
+    }
+    shares = shares_of(explain(baseline))
+    assert shares["batch size",] == pytest.approx(1, abs=1e-6)

@@ -172,3 +172,21 @@ def test_published_results_are_compared() -> None:
                 "language_model"
             }
             assert len(comparison.groups) >= 144
+
+
+def test_a_layer_that_stands_twice_in_two_styles_is_still_identical_to_itself() -> None:
+    entry = {"formats": ["F(effective-bits: 8.0)"], "scores": [1.0], "costs": [1.0], "importance": 1.0, "rank": 1}
+    names = ("layers.4.mlp.down_proj", "model.language_model.layers.4.mlp.down_proj")
+    twice = {"layer_sensitivity": {f"{name}.quant_recipe": entry for name in names}}
+    once = {"layer_sensitivity": {f"{names[0]}.quant_recipe": entry}}
+    assert compare(twice, twice, Tolerances()).verdict == "identical"
+    assert compare(twice, once, Tolerances()).verdict == compare(once, twice, Tolerances()).verdict
+
+
+def test_a_score_that_only_one_older_manifest_has_decides() -> None:
+    entry = {"formats": ["F(effective-bits: 8.0)"], "scores": [1.0], "costs": [1.0], "importance": 1.0, "rank": 1}
+    name = "layers.4.mlp.down_proj.quant_recipe"
+    whole = {"layer_sensitivity": {name: entry}}
+    lacking = {"layer_sensitivity": {name: {key: value for key, value in entry.items() if key != "importance"}}}
+    assert compare(whole, lacking, Tolerances()).verdict == "drift"
+    assert compare(lacking, whole, Tolerances()).verdict == "drift"

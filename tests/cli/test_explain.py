@@ -66,7 +66,7 @@ def test_a_residual_is_exit_status_1(tmp_path: Path, capsys: pytest.CaptureFixtu
     baseline["environment"]["torch"] = "2.0.0"
     assert explain("--baseline", written(tmp_path, baseline)) == 1
     printed = capsys.readouterr().out
-    assert "not explained: nothing that a rerun can test differs from the baseline" in printed
+    assert "not explained: nothing that the baseline states and a rerun can test differs" in printed
     assert "not tested, may be the cause: torch, 2.0.0 -> " in printed
 
 

@@ -65,6 +65,13 @@ def test_an_older_manifest_gets_the_older_tables(older: Path, capsys: pytest.Cap
     }
 
 
+def test_a_key_of_a_newer_schema_in_an_older_manifest_is_not_taken_for_one(older: Path) -> None:
+    manifest = json.loads(older.read_text())
+    manifest["statistics"] = {"a": 1}
+    older.write_text(json.dumps(manifest))
+    assert main(["report", str(older)]) == 0
+
+
 @pytest.mark.skipif(not LEGACY.is_dir(), reason="needs the older tool's published results")
 @pytest.mark.parametrize("folder", sorted(LEGACY.glob("*")), ids=lambda folder: folder.name)
 def test_published_results_regenerate(folder: Path, tmp_path: Path) -> None:

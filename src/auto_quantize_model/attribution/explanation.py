@@ -15,6 +15,7 @@ from auto_quantize_model.attribution.shares import split_drift
 from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX
+from auto_quantize_model.manifest.older import canonical_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,8 +64,8 @@ def explain_drift(
         found = find_differences(now, baseline, texts, scratch)
         factors, untested, results = _run(found, Reruns(found.now, model_paths, progress))
     manifests = {each: manifest_of(result) for each, result in results.items()}
-    old = measured_scores(baseline)
     runs = {each: measured_scores(manifest) for each, manifest in manifests.items()}
+    old = _named_alike(measured_scores(baseline), runs[NOTHING])
     shares = split_drift([factor.name for factor in factors], old, runs)
     if not shares.groups:
         raise InputError(f"the baseline and {now.case.id} have no scored group in common; is it of the same model?")
@@ -87,6 +88,14 @@ def measured_scores(manifest: Mapping[str, Any]) -> dict[str, float]:
         name.removesuffix(RECIPE_SUFFIX): float(entry["importance"])
         for name, entry in manifest["layer_sensitivity"].items()
         if entry.get("importance") is not None
+    }
+
+
+def _named_alike(scores: Mapping[str, float], names: Mapping[str, float]) -> dict[str, float]:
+    """Scores under the names that a run gives the same groups: an older tool wrote shorter paths."""
+    by_path = {canonical_layer(name): name for name in names}
+    return {
+        name if name in names else by_path.get(canonical_layer(name), name): score for name, score in scores.items()
     }
 
 

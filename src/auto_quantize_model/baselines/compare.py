@@ -207,7 +207,8 @@ def _without(value: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _both_state(difference: Difference) -> bool:
-    return ABSENT not in (difference.old, difference.new)
+    """Whether it decides: a score that only one of the two has does, for then there is nothing to compare."""
+    return ABSENT not in (difference.old, difference.new) or difference.key.endswith(".importance")
 
 
 def _once_for_all(key: str) -> str:

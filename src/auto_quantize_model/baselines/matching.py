@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,10 @@ class Matching:
 
 
 def match_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> Matching:
-    """Match groups by their full paths, then what is left by a layer that both hold."""
+    """Match groups by their names, then by their full paths, then what is left by a layer that both hold."""
     before, after = mapping(old, "layer_sensitivity"), mapping(new, "layer_sensitivity")
-    path_after = {canonical_layer(name): name for name in after}
-    found = {name: path_after[path] for name in before if (path := canonical_layer(name)) in path_after}
+    found = {name: name for name in before if name in after}
+    found |= _by_path(_without(before, found), _without(after, found))
     left_before, left_after = _without(before, found), _without(after, found.values())
     by_member = {member: name for name in left_after for member in _members(name, left_after[name])}
     for name in left_before:
@@ -50,6 +51,17 @@ def match_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> Matching:
         only_old=_without(before, found),
         only_new=_without(after, found.values()),
     )
+
+
+def _by_path(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, str]:
+    """The names of the same full path; one that a side has twice, in two styles, says nothing."""
+    paths = [collections.Counter(canonical_layer(name) for name in side) for side in (before, after)]
+    path_after = {canonical_layer(name): name for name in after}
+    return {
+        name: path_after[path]
+        for name in before
+        if (path := canonical_layer(name)) in path_after and paths[0][path] == paths[1][path] == 1
+    }
 
 
 def _members(name: str, entry: Mapping[str, Any]) -> list[str]:

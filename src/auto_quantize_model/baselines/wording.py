@@ -68,7 +68,7 @@ def _reasons(comparison: Comparison) -> Iterator[str]:
     """What decided, each with the foremost example."""
     band, drifted, worst = comparison.band, comparison.drifted_groups, comparison.worst
     if comparison.verdict == "identical":
-        yield "every number is the same"
+        yield "every score that both state is the same" if comparison.unstated else "every score is the same"
     if comparison.verdict == "within_noise":
         yield f"no group moved by more than {band.group:.3g} of its number"
     if comparison.verdict == "incomparable":

@@ -15,6 +15,7 @@ from auto_quantize_model.cli.options import add_suite_options, parse_model_paths
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.manifest.older import same_model
 
 if TYPE_CHECKING:
     import argparse
@@ -97,6 +98,11 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
         if model not in (None, case.model.name):
             raise InputError(
                 f"{file}: is of model '{model}', not of '{case.model.name}'; give a manifest of that model"
+            )
+        named = stated(manifest, "model", "id")
+        if model is None and named is not None and not same_model(named, case.model.hub_id or case.model.name):
+            raise InputError(
+                f"{file}: is of model '{named}', not of '{case.model.name}'; give a manifest of that model"
             )
         return manifest
     committed = read_baseline(case)
@@ -191,7 +197,7 @@ def _verdict(explanation: Explanation) -> str:
         return "no drift: every group's score is within its tolerance"
     rest = f"with everything set back, a rerun misses the baseline by {_percent(shares.missed)} of the drift"
     if not explanation.factors:
-        return "not explained: nothing that a rerun can test differs from the baseline"
+        return "not explained: nothing that the baseline states and a rerun can test differs"
     if explanation.outcome == "not explained":
         return f"not explained: {rest}"
     causes = [part for part in shares.parts if part.share is not None and abs(part.share) >= _NEGLIGIBLE]

@@ -102,7 +102,7 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield "|" + " :--- |" * len(columns)
     for row in found:
         yield "|" + "|".join(show(row.get(key)) for key, (_, show, _) in columns.items()) + "|"
-    if manifest.get("statistics") is not None:
+    if not is_older(manifest) and manifest.get("statistics") is not None:
         yield from sufficiency.lines(manifest["statistics"])
 
 
