@@ -21,6 +21,13 @@ def suite() -> Suite:
 
 
 @pytest.fixture
+def as_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inner pytest prints what it prints to a user: in what it takes for a CI, it says some things twice."""
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
 def tiny_copy(tmp_path: Path) -> Path:
     """A models tree of one's own, to break."""
     root = tmp_path / "models"

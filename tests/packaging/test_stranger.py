@@ -23,7 +23,9 @@ def block(title: str) -> str:
 
 
 @pytest.fixture
-def stranger(pytester: pytest.Pytester, unpacked_wheel: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def stranger(
+    pytester: pytest.Pytester, unpacked_wheel: Path, monkeypatch: pytest.MonkeyPatch, as_at_home: None
+) -> pytest.Pytester:
     monkeypatch.setenv("PYTHONPATH", str(unpacked_wheel))
     model = pytester.path / "models" / "my_model"
     model.mkdir(parents=True)

@@ -20,7 +20,7 @@ def warm(suite: Suite) -> None:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, warm: None) -> Project:
+def project(pytester: pytest.Pytester, warm: None, as_at_home: None) -> Project:
     made = Project(pytester)
     made.write_suite()
     made.write_model("one")

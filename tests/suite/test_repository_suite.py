@@ -70,7 +70,7 @@ class Copy:
 
 
 @pytest.fixture
-def copy(pytester: pytest.Pytester) -> Copy:
+def copy(pytester: pytest.Pytester, as_at_home: None) -> Copy:
     return Copy(pytester)
 
 
