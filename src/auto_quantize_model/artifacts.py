@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import tempfile
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 _RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
 REPORT_NAMES = tuple(_RENDERERS)
+
+
+def default_output(root: Path = Path()) -> Path:
+    """Where a run writes its artifacts unless told; fine enough a time that two runs do not share a folder."""
+    return root / "tmp" / "sensitivity" / dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 def manifest_name(manifest: Mapping[str, Any]) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.attribution.older_captions import CaptionFile, Prefix, find_among, find_in_history
 from auto_quantize_model.captions.reading import captions_sha256, first_captions, read_captions
 from auto_quantize_model.cases.builtin import builtin_folder
 from auto_quantize_model.errors import CaseError, InputError, NotCoveredError
+from auto_quantize_model.manifest.older import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from auto_quantize_model.attribution.setups import Section, Setup
@@ -89,8 +89,7 @@ _SETTINGS = (
 
 def stated(manifest: Mapping[str, Any], section: str, key: str) -> Any:
     """What a manifest says about something; None where it says nothing."""
-    found = manifest.get(section)
-    return found.get(key) if isinstance(found, Mapping) else None
+    return mapping(manifest, section).get(key)
 
 
 def find_differences(now: Setup, baseline: Mapping[str, Any], texts: Texts, scratch: Path) -> Differences:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.captions.reading import captions_sha256, read_captions
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.git import ask_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,16 +64,7 @@ def _captions_in(path: Path) -> tuple[Path, list[str]] | None:
 
 def _versions(file: Path) -> Iterator[tuple[str, bytes]]:
     """Each committed version of a file, newest first; none where there is no git or no history."""
-    git = shutil.which("git")
-    if git is None or not file.parent.is_dir():
-        return
-    for revision in _git(git, file.parent, "log", "--format=%h", "--", file.name).decode().split():
-        content = _git(git, file.parent, "show", f"{revision}:./{file.name}")
+    for revision in (ask_git("log", "--format=%h", "--", file.name, folder=file.parent) or b"").decode().split():
+        content = ask_git("show", f"{revision}:./{file.name}", folder=file.parent)
         if content:
             yield revision, content
-
-
-def _git(git: str, folder: Path, *arguments: str) -> bytes:
-    """What git answers; nothing where it refuses."""
-    done = subprocess.run([git, "-C", folder, *arguments], check=False, capture_output=True)  # noqa: S603
-    return done.stdout if done.returncode == 0 else b""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.baselines.differences import ABSENT
 from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary
 from auto_quantize_model.manifest.document import dumps
+from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +54,7 @@ def overview_row(case: ComparedCase) -> tuple[str, ...]:
         shown_number(comparison.total_old),
         shown_number(comparison.total_new),
         shown_ratio(comparison.total_ratio),
-        "-" if worst is None else worst.group.removeprefix("model.").removeprefix("language_model."),
+        "-" if worst is None else short_name(worst.group),
         "-" if worst is None else shown_ratio(worst.ratio),
         _NOTHING if case.spearman is None else f"{case.spearman:.4f}",
     )

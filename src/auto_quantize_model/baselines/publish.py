@@ -18,6 +18,7 @@ from auto_quantize_model.baselines.store import (
 from auto_quantize_model.baselines.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
+from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.structure import manifest_structure
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def publish_reports(case: Case) -> Publication:
     baseline = read_baseline(case)
     if baseline is None:
         raise CaseError(f"{baseline_manifest(case)}: no such file to render reports from; publish the case first")
-    if "schema_version" not in baseline:
+    if is_older(baseline):
         raise CaseError(f"{baseline_manifest(case)}: an older tool's, as are the reports beside it; publish the case")
     return _mend_reports(case, baseline, "the reports are those of the manifest")
 
@@ -109,13 +110,14 @@ def _reason_to_update(
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
     old, new = (_without_beside(each) for each in (baseline, manifest))
-    if old == new and manifest_structure(baseline) == manifest_structure(manifest):
+    same_structure = manifest_structure(baseline) == manifest_structure(manifest)
+    if old == new and same_structure:
         return None
     if comparison is None:
         return "it was not compared with the baseline"
     if comparison.verdict in ("drift", "incomparable"):
         return summary(comparison)
-    if manifest_structure(baseline) != manifest_structure(manifest):
+    if not same_structure:
         return "the structure of the manifest has changed"
     if comparison.verdict == "identical":
         return "the scores are the same, but not what is derived from them"

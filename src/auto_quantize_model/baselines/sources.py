@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import io
-import subprocess
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.baselines.folders import STAGING
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.git import ask_git
 from auto_quantize_model.manifest.document import parse_manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -58,24 +58,29 @@ def _of_folder(folder: Path) -> dict[PurePosixPath, dict[str, Any]]:
 def _of_revision(name: str) -> dict[PurePosixPath, dict[str, Any]]:
     """Read what a revision holds from git's own store; the work tree stays as it is."""
     revision, colon, place = name.partition(":")
-    if not revision or _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}") is None:
+    if not revision or _object(f"{revision}^{{commit}}") is None:
         raise InputError(f"{name or repr(name)}: neither a file, a folder nor a git revision here; {_near(name)}")
     place = place if colon else _MODELS
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{place}")
+    found = _object(f"{revision}:{place}")
     if found is None:
         raise InputError(f"{name}: the revision {revision} has no '{place}'; name a folder of it as {revision}:FOLDER")
     top = found.decode().strip()
-    if _git("cat-file", "-t", top) == b"blob\n":
+    if ask_git("cat-file", "-t", top) == b"blob\n":
         path = PurePosixPath(place)
-        return {PurePosixPath(path.name): _parsed(revision, path, _git("cat-file", "blob", top))}
+        return {PurePosixPath(path.name): _parsed(revision, path, ask_git("cat-file", "blob", top))}
     return {
         path: _parsed(revision, PurePosixPath(place, path), content) for path, content in _contents(_blobs(top)).items()
     }
 
 
+def _object(expression: str) -> bytes | None:
+    """The name of what a revision expression means; None where it means nothing."""
+    return ask_git("rev-parse", "--verify", "--quiet", "--end-of-options", expression)
+
+
 def _blobs(tree: str) -> dict[PurePosixPath, str]:
     """The manifests below a tree, each with the name of its content."""
-    listed = (_git("ls-tree", "-r", "-z", "--full-tree", tree) or b"").decode(errors="surrogateescape").split("\0")
+    listed = (ask_git("ls-tree", "-r", "-z", "--full-tree", tree) or b"").decode(errors="surrogateescape").split("\0")
     entries = (entry.partition("\t") for entry in listed if entry.endswith(_SUFFIX))
     return {PurePosixPath(path): head.split()[2] for head, _, path in entries}
 
@@ -83,7 +88,7 @@ def _blobs(tree: str) -> dict[PurePosixPath, str]:
 def _contents(blobs: Mapping[PurePosixPath, str]) -> dict[PurePosixPath, bytes | None]:
     """Many contents from one process: each is a line `name type size`, then as many bytes, then a line end."""
     asked = "".join(f"{blob}\n" for blob in blobs.values()).encode()
-    answer = io.BytesIO(_git("cat-file", "--batch", stdin=asked) or b"")
+    answer = io.BytesIO(ask_git("cat-file", "--batch", stdin=asked) or b"")
     result: dict[PurePosixPath, bytes | None] = {}
     for path in blobs:
         _, kind, *size = (*answer.readline().split(), b"missing")
@@ -98,15 +103,6 @@ def _parsed(revision: str, path: PurePosixPath, content: bytes | None) -> dict[s
     if content is None:
         raise InputError(f"{name}: its content is not in this clone; fetch it with git")
     return parse_manifest(content, name, complete=False)
-
-
-def _git(*words: str, stdin: bytes = b"") -> bytes | None:
-    """What git answers; None where it refuses, or where there is no git."""
-    try:
-        done = subprocess.run(["git", *words], input=stdin, capture_output=True, check=True)  # noqa: S603, S607
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout
 
 
 def _near(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import subprocess
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from auto_quantize_model.baselines.folders import STAGING
 from auto_quantize_model.baselines.index import committed_index, index_file, index_text, publish_command
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.git import ask_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -142,12 +142,11 @@ def _excerpt(line: str | None, other: str | None) -> str:
 
 def _tracked(models: Path) -> list[str] | None:
     """What git has, or would take, below a folder; None where the folder is in no work tree."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", f"--exclude={STAGING}/", "-z"]
-    try:
-        done = subprocess.run(command, cwd=models, capture_output=True, check=True)  # noqa: S603  the words are ours
-    except (OSError, subprocess.CalledProcessError):
+    chosen = ("--cached", "--others", "--exclude-standard", f"--exclude={STAGING}/")
+    listed = ask_git("ls-files", *chosen, "-z", folder=models)
+    if listed is None:
         return None
-    names = sorted({name for name in os.fsdecode(done.stdout).split("\0") if name})
+    names = sorted({name for name in os.fsdecode(listed).split("\0") if name})
     return [name for name in names if os.path.lexists(models / name)]
 
 

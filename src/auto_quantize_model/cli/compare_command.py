@@ -14,6 +14,7 @@ from auto_quantize_model.baselines.sources import read_source
 from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary, worst_by_group
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
+from auto_quantize_model.cli.console import PLAIN_WIDTH, table_console
 from auto_quantize_model.cli.options import DEFAULT_SUITE
 from auto_quantize_model.errors import InputError
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.baselines.side_by_side import ComparedCase, SideBySide
 
-_PLAIN_WIDTH = 150
 _MOST_GROUPS = 15
 _MOST_OF_SEVERAL = 5
 _WHAT = "a manifest, a case's folder, a folder of cases, or a git revision: REV (its models/) or REV:PATH"
@@ -67,9 +67,7 @@ def _tolerances(suite: Path | None) -> Tolerances:
 
 def _show(sides: SideBySide, form: str, output: Path | None) -> None:
     if form == "table" and output is None:
-        from rich.console import Console
-
-        _print(sides, Console(soft_wrap=False))
+        _print(sides, table_console())
         return
     text = {"table": _plain, "markdown": comparison_report.markdown, "json": comparison_report.json_text}[form](sides)
     if output is None:
@@ -85,13 +83,11 @@ def _plain(sides: SideBySide) -> str:
     from rich.console import Console
 
     text = io.StringIO()
-    _print(sides, Console(file=text, width=_PLAIN_WIDTH))
+    _print(sides, Console(file=text, width=PLAIN_WIDTH))
     return text.getvalue()
 
 
 def _print(sides: SideBySide, console: Console) -> None:
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
     several = len(sides.cases) > 1
     if several:
         _print_table(

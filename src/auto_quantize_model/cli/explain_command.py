@@ -11,11 +11,13 @@ from auto_quantize_model.attribution.factors import Texts, stated
 from auto_quantize_model.attribution.report import LEGEND, as_json
 from auto_quantize_model.attribution.setups import Setup
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
-from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.manifest.document import read_manifest
 from auto_quantize_model.manifest.older import same_model
+from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
     import argparse
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.settings import Tolerances
     from auto_quantize_model.cases.suite import Case, Suite
 
-_PLAIN_WIDTH = 150
-"""Columns of a table that no terminal bounds."""
 _MOST_GROUPS = 2
 _NEGLIGIBLE = 0.0005
 """Shares below this are shown as none: they are rounding, not causes."""
@@ -48,12 +48,7 @@ def add_parser(subparsers: Any) -> None:
     add_suite_options(parser)
     parser.add_argument("--baseline", type=Path, metavar="MANIFEST", help="Older manifest (default: the committed one)")
     parser.add_argument("--captions", type=Path, metavar="FILE", help="The baseline's captions, if they are not found")
-    parser.add_argument(
-        "--engine", choices=("replay", "modelopt"), default="replay", help="Engine of the case now (default: replay)"
-    )
-    parser.add_argument(
-        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
-    )
+    add_engine_options(parser, "Engine of the case now (default: %(default)s)")
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="What to print (default: %(default)s)"
     )
@@ -65,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     suite = suite_of(arguments)
     case = _case(suite, arguments.case)
     baseline = _baseline(case, arguments.baseline)
-    paths = parse_model_paths(arguments.model_path, {case.model.name for case in suite.cases})
+    paths = parse_model_paths(arguments.model_path, suite)
     setup = Setup(case, arguments.engine)
     if arguments.device:
         setup = _on_device(setup, arguments.device)
@@ -77,9 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         sys.stdout.write(json.dumps(as_json(explanation), indent=2, ensure_ascii=False) + "\n")
     else:
-        console = Console(soft_wrap=False)
-        if not console.is_terminal:
-            console.width = _PLAIN_WIDTH
+        console = table_console()
         _show(explanation, console)
     return 1 if explanation.outcome == "not explained" else 0
 
@@ -94,15 +87,15 @@ def _case(suite: Suite, name: str) -> Case:
 def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
     if file is not None:
         manifest = read_manifest(file)
-        model = stated(manifest, "case", "model")
-        if model not in (None, case.model.name):
+        model, identifier = stated(manifest, "case", "model"), stated(manifest, "model", "id")
+        if model is not None:
+            same = model == case.model.name
+        else:
+            same = identifier is None or same_model(identifier, case.model.hub_id or case.model.name)
+        if not same:
+            found = model or identifier
             raise InputError(
-                f"{file}: is of model '{model}', not of '{case.model.name}'; give a manifest of that model"
-            )
-        named = stated(manifest, "model", "id")
-        if model is None and named is not None and not same_model(named, case.model.hub_id or case.model.name):
-            raise InputError(
-                f"{file}: is of model '{named}', not of '{case.model.name}'; give a manifest of that model"
+                f"{file}: is of model '{found}', not of '{case.model.name}'; give a manifest of that model"
             )
         return manifest
     committed = read_baseline(case)
@@ -170,7 +163,7 @@ def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:
     if abs(part.share or 0) < _NEGLIGIBLE and not _matters(part, shares):
         return "none", "", ""
     largest = sorted(range(len(shares.groups)), key=lambda index: -abs(part.effect[index]))[:_MOST_GROUPS]
-    groups = ", ".join(f"{_brief(shares.groups[index])} {part.effect[index]:+.2e}" for index in largest)
+    groups = ", ".join(f"{short_name(shares.groups[index])} {part.effect[index]:+.2e}" for index in largest)
     return "n/a" if part.share is None else _percent(part.share), f"{part.total:+.3e}", groups
 
 
@@ -188,7 +181,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     if explanation.unstated:
         yield f"the baseline does not say: {', '.join(explanation.unstated)}"
     if explanation.left_out:
-        yield f"left out, for lack of a score in some run: {', '.join(map(_brief, explanation.left_out))}"
+        yield f"left out, for lack of a score in some run: {', '.join(map(short_name, explanation.left_out))}"
 
 
 def _verdict(explanation: Explanation) -> str:
@@ -207,7 +200,3 @@ def _verdict(explanation: Explanation) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _brief(group: str) -> str:
-    return group.removeprefix("model.").removeprefix("language_model.")

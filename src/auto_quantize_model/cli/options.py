@@ -35,6 +35,14 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: autoquant.device)")
 
 
+def add_engine_options(parser: argparse.ArgumentParser, engine_help: str) -> None:
+    """Add what it takes to run cases of a suite."""
+    parser.add_argument("--engine", choices=("replay", "modelopt"), default="replay", help=engine_help)
+    parser.add_argument(
+        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
+    )
+
+
 def suite_of(arguments: argparse.Namespace) -> Suite:
     """Load the suite that the options name."""
     if arguments.suite == DEFAULT_SUITE and not DEFAULT_SUITE.is_file():
@@ -42,9 +50,9 @@ def suite_of(arguments: argparse.Namespace) -> Suite:
     return load_suite(arguments.suite, models_root=arguments.models_root, overrides=arguments.override)
 
 
-def parse_model_paths(texts: Iterable[str], models: Iterable[str]) -> dict[str, Path]:
+def parse_model_paths(texts: Iterable[str], suite: Suite) -> dict[str, Path]:
     """Parse repeated NAME=DIR options."""
-    known = set(models)
+    known = {model.name for model in suite.models}
     paths = {}
     for text in texts:
         name, equals, folder = text.partition("=")

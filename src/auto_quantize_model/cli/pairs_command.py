@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.cli.console import table_console
 from auto_quantize_model.cli.options import add_suite_options, suite_of
 from auto_quantize_model.errors import CaseError
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     import torch
 
     from auto_quantize_model.cases.settings import PairSettings
-
-_PLAIN_WIDTH = 150
 
 
 def add_parser(subparsers: Any) -> None:
@@ -31,22 +30,18 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print one row a pair; 0 if every pair can run here, else 1."""
     suite = suite_of(arguments)
-    pairs = {case.pair.name: case.pair for case in suite.cases}
 
-    from rich.console import Console
     from rich.table import Table
 
     from auto_quantize_model.precision.capability import find_device
 
     device = find_device(arguments.device or suite.cases[0].autoquant.device)
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
+    console = table_console()
     table = Table(title=f"Pairs on {device}", title_justify="left")
     for title in ("Pair", "Format", "Preset", "Bits", "Config SHA-256", "Weight kernel", "Input kernel"):
         table.add_column(title, no_wrap=True)
     refused = {}
-    for pair in pairs.values():
+    for pair in suite.pairs:
         cells, reason = _describe(pair, device)
         table.add_row(*cells)
         if reason:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.cli.options import add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.artifacts import default_output, write_case, write_composed_config
+from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError
 
@@ -20,21 +21,13 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.run import CaseResult
 
-_PLAIN_WIDTH = 150
-"""Columns of a table that no terminal bounds."""
-
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
     add_suite_options(parser)
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    parser.add_argument(
-        "--engine", choices=("replay", "modelopt"), default="replay", help="Engine (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
-    )
+    add_engine_options(parser, "Engine (default: %(default)s)")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="Folder for the artifacts (default: tmp/sensitivity/<time>)"
     )
@@ -45,14 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the selected cases; 0 if every one has a manifest, else 1."""
     suite = suite_of(arguments)
     cases = suite.select(arguments.expression)
-    paths = parse_model_paths(arguments.model_path, {case.model.name for case in suite.cases})
+    paths = parse_model_paths(arguments.model_path, suite)
 
     from rich.console import Console
 
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console.width = _PLAIN_WIDTH
-    output = arguments.output or _default_output()
+    console = table_console()
+    output = arguments.output or default_output()
     results = _run(cases, arguments, paths, output, Console(stderr=True))
     skipped = [result for result in results if result.skipped]
     if len(skipped) == len(results):
@@ -72,7 +63,6 @@ def _run(
     cases: Sequence[Case], arguments: argparse.Namespace, paths: dict[str, Path], output: Path, console: Console
 ) -> list[CaseResult]:
     with console.status("importing torch and ModelOpt"):
-        from auto_quantize_model.artifacts import write_case, write_composed_config
         from auto_quantize_model.run import run_cases
     results: list[CaseResult] = []
     try:
@@ -89,11 +79,6 @@ def _run(
         console.print(f"{len(results)} of {len(cases)} cases were done: {output}", markup=False, soft_wrap=True)
         raise
     return results
-
-
-def _default_output() -> Path:
-    now = dt.datetime.now(tz=dt.UTC)
-    return Path("tmp", "sensitivity", now.strftime("%Y%m%dT%H%M%SZ"))
 
 
 def _table(results: Sequence[CaseResult]) -> Table:
@@ -114,7 +99,7 @@ def _table(results: Sequence[CaseResult]) -> Table:
 
 def _row(result: CaseResult) -> tuple[str, ...]:
     from auto_quantize_model.reports.markdown import total_predicted_kl
-    from auto_quantize_model.reports.rows import rows
+    from auto_quantize_model.reports.rows import rows, short_name
 
     if result.manifest is None:
         return (result.case.id, *["-"] * 6, "failed")
@@ -126,7 +111,7 @@ def _row(result: CaseResult) -> tuple[str, ...]:
         _number(state["score"]),
         _number(total_predicted_kl(result.manifest)),
         f"{state['constraints']['effective_bits']:.2f}",
-        first["layer"].removeprefix("model.").removeprefix("language_model."),
+        short_name(first["layer"]),
         _number(first["sensitivity"]),
         "-" if interval is None else f"{interval[0]:.2e} to {interval[1]:.2e}",
         state["status"],

@@ -16,6 +16,7 @@ from auto_quantize_model.baselines.store import baseline_folder, baseline_manife
 from auto_quantize_model.baselines.wording import describe
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
+from auto_quantize_model.manifest.older import is_older, mapping
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.paths import shown
 from auto_quantize_model.plugin.commands import Commands
@@ -115,7 +116,7 @@ class CaseRun:
         if options.report_only or options.publish:
             return
         try:
-            baseline = read_baseline(self.case)
+            baseline = self._baseline
         except InputError as error:
             self._fail(f"{error}\nto make it anew: {self._commands.case('--publish')}", "failed")
         if baseline is None:
@@ -131,12 +132,15 @@ class CaseRun:
             lines = [f"{self.case.id}, against {shown(file)}", *describe(comparison), *self._next_steps()]
             self._fail("\n".join(lines), comparison.verdict)
 
+    @functools.cached_property
+    def _baseline(self) -> dict[str, Any] | None:
+        return read_baseline(self.case)
+
     def _engine_of_baseline(self) -> str | None:
         try:
-            baseline = read_baseline(self.case)
+            name: str | None = mapping(self._baseline or {}, "engine").get("name")
         except InputError:
             return None
-        name: str | None = (baseline or {}).get("engine", {}).get("name")
         return name
 
     def _run(self) -> dict[str, Any]:
@@ -152,13 +156,13 @@ class CaseRun:
 
     def _regenerated(self) -> dict[str, Any]:
         self._session.write_config()
-        manifest = read_baseline(self.case)
+        manifest = self._baseline
         if manifest is None:
             reason = f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from"
             if not has_checkpoint(self.case):
                 self._skip(reason)
             raise InputError(reason)
-        if "schema_version" not in manifest:
+        if is_older(manifest):
             raise InputError(
                 f"{baseline_manifest(self.case)}: an older tool's, as are the reports beside it; "
                 "`python -m auto_quantize_model report` renders it elsewhere"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from _pytest.mark.structures import ParameterSet
 
-    from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.cases.suite import Case, Suite
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.session import Session
@@ -120,8 +119,7 @@ def parametrize(metafunc: pytest.Metafunc, session: Session) -> None:
     if BASELINE in asked:
         metafunc.parametrize(BASELINE, _baseline_parameters(suite), indirect=True)
     if PAIR in asked:
-        pairs: dict[str, PairSettings] = {case.pair.name: case.pair for case in suite.cases}
-        metafunc.parametrize(PAIR, list(pairs.values()), indirect=True, ids=list(pairs))
+        metafunc.parametrize(PAIR, suite.pairs, indirect=True, ids=[pair.name for pair in suite.pairs])
 
 
 def _case_parameters(suite: Suite, config: pytest.Config) -> list[ParameterSet]:
@@ -135,7 +133,9 @@ def _case_parameters(suite: Suite, config: pytest.Config) -> list[ParameterSet]:
 
 def _baseline_parameters(suite: Suite) -> list[ParameterSet]:
     """The cases for which anything is committed, even if only a part of it."""
-    published = [case for case in suite.cases if (case.models_root / case.run_folder).is_dir()]
+    from auto_quantize_model.baselines.store import baseline_folder
+
+    published = [case for case in suite.cases if baseline_folder(case).is_dir()]
     if not published:
         return [pytest.param(None, id="none", marks=pytest.mark.skip(reason="no baseline is published yet"))]
     return [pytest.param(SuiteCase(suite, case), id=case.id) for case in published]

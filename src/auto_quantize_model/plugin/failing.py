@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+
+from auto_quantize_model.paths import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 
 def fail(message: str) -> NoReturn:
     """Fail the test with a message; paths below the working directory are shown relative to it."""
-    below_here = re.compile(rf"(?<![\w./-]){re.escape(f'{Path.cwd()}{os.sep}')}")
-    raise pytest.fail.Exception(below_here.sub("", message), pytrace=False) from None
+    raise pytest.fail.Exception(shortened(message), pytrace=False) from None
 
 
 def fail_on(problems: Iterable[str]) -> None:

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.engine.progress import silent
+
 if TYPE_CHECKING:
     import pytest
 
@@ -26,7 +28,7 @@ class Announcer:
     def announce(self, model: str, cases: int) -> Progress:
         """Start to show a model's pass."""
         if self._config.get_verbosity() < -1:
-            return _silent
+            return silent
         title = f"{model}: one pass for {cases} case{'s' * (cases != 1)}"
         return _Display(title, self._write_line, self._rewrite if self._on_terminal() else None)
 
@@ -79,7 +81,3 @@ class _Display:
         elif self._rewrite is not None and now - self._drawn > _REDRAW_SECONDS:
             self._drawn = now
             self._rewrite(f"  {stage}: {done}/{total}")
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show nothing, as `-qq` asks."""

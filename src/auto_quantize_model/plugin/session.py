@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import datetime as dt
 import functools
 import json
 from pathlib import Path
@@ -51,7 +50,9 @@ class Session:
             return self._given_output
         if self.options.output is not None:
             return self.options.output
-        return self._root / "tmp" / "sensitivity" / dt.datetime.now(tz=dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        from auto_quantize_model.artifacts import default_output
+
+        return default_output(self._root)
 
     def start(self) -> None:
         """Refuse now what would otherwise be found after hours of work."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import shortened, shown
+from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from auto_quantize_model.plugin.record import Record
 
@@ -59,15 +59,11 @@ def _row(record: Record) -> tuple[str, ...]:
         record.case,
         _verdict(record),
         _NOTHING if record.total_predicted_kl is None else f"{record.total_predicted_kl:.3e}",
-        _short(record.most_sensitive_group),
+        short_name(record.most_sensitive_group or _NOTHING),
         _ratio(record.total_ratio),
-        _NOTHING if record.worst_group is None else f"{_ratio(record.worst_ratio)} {_short(record.worst_group)}",
+        _NOTHING if record.worst_group is None else f"{_ratio(record.worst_ratio)} {short_name(record.worst_group)}",
         f"{record.seconds:.2f}",
     )
-
-
-def _short(group: str | None) -> str:
-    return (group or _NOTHING).removeprefix("model.").removeprefix("language_model.")
 
 
 def _verdict(record: Record) -> str:
@@ -133,5 +129,5 @@ def _published(records: Sequence[Record]) -> Iterator[str]:
 
 
 def _one_line(reason: str) -> str:
-    short = reason.replace(f"{Path.cwd()}{os.sep}", "")
+    short = shortened(reason)
     return short if len(short) <= _LONGEST_REASON else f"{short[:_LONGEST_REASON]}..."

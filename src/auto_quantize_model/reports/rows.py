@@ -39,6 +39,11 @@ def rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     return sorted(found, key=_most_sensitive_first)
 
 
+def short_name(layer: str) -> str:
+    """A layer's name without what every layer of a language model begins with, for narrow tables."""
+    return layer.removeprefix("model.").removeprefix("language_model.")
+
+
 def _add_implied_statuses(found: Sequence[dict[str, Any]], entries: Mapping[str, Any]) -> None:
     """Say which zeros of an older manifest were not measured; one without such zeros keeps the older tool's rows."""
     statuses = [implied_status(name, entry) for name, entry in entries.items()]
