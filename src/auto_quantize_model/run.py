@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from auto_quantize_model.availability import why_unavailable
+from auto_quantize_model.captures.settings import CaptureSettings
 from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.capture import capture
 from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
-from auto_quantize_model.engine.progress import silent
+from auto_quantize_model.engine.one_pass import Pass, score
+from auto_quantize_model.engine.progress import silent, unnoticed
 from auto_quantize_model.engine.reference import score_with_modelopt
-from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.engine.scores import CaseScores
 from auto_quantize_model.engine.search import search
 from auto_quantize_model.errors import CaseError, InputError, NotCoveredError, nearest
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.groups import Layout
-    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.engine.progress import Notice, Progress
     from auto_quantize_model.engine.scores import GroupScore
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import RunPlan, SizePlan
@@ -82,6 +82,15 @@ class _Run:
     """By the formats' keys in the plan."""
     refused: Mapping[str, str]
     """Formats that cannot run here, with the reason."""
+    captures: CaptureSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Told:
+    """Whom a run tells how far it is, and what is worth a line."""
+
+    progress: Progress
+    notice: Notice
 
 
 def run_cases(
@@ -90,13 +99,16 @@ def run_cases(
     engine: EngineName = "replay",
     device: str | None = None,
     model_paths: Mapping[str, str | Path] | None = None,
+    captures: CaptureSettings | None = None,
     progress: Progress = silent,
+    notice: Notice = unnoticed,
 ) -> Iterator[CaseResult]:
     """Run cases, grouped so that each model is loaded and passed over once; yields a result a case.
 
     Whatever the user must mend is an `InputError` at this call, before any model is loaded, where it can be known
     by then. A pair that cannot run fails only its own cases; a model that this machine lacks is skipped, and its
-    cases come first. `device` and `model_paths` win over the cases' settings.
+    cases come first. `device` and `model_paths` win over the cases' settings. `captures` says what becomes of the
+    captured tensors, which changes no score; `notice` is told what is worth a line, such as the memory that it takes.
     """
     if engine not in ENGINES:
         raise InputError(f"engine '{engine}' is unknown; {nearest(engine, ENGINES)}")
@@ -109,11 +121,14 @@ def run_cases(
             here.append(case)
         else:
             skipped.append(CaseResult(case, None, None, reason, skipped=True))
-    runs = [_prepare(plan, engine, device, paths) for plan in plan_runs(here)]
-    return itertools.chain(skipped, _execute_all(runs, progress))
+    settings = captures or CaptureSettings()
+    runs = [_prepare(plan, engine, device, paths, settings) for plan in plan_runs(here)]
+    return itertools.chain(skipped, _execute_all(runs, _Told(progress, notice)))
 
 
-def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path]) -> _Run:
+def _prepare(
+    plan: RunPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path], captures: CaptureSettings
+) -> _Run:
     first = plan.cases[0]
     found = find_device(device or first.autoquant.device, first.model.devices)
     # Replay has no shortcut for the KL method: each group must really be quantized and run.
@@ -126,7 +141,7 @@ def _prepare(plan: RunPlan, engine: EngineName, device: str | None, paths: Mappi
         except CaseError as error:
             refused[key] = str(error)
     checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
-    return _Run(plan, actual, found, checkpoint, formats, refused)
+    return _Run(plan, actual, found, checkpoint, formats, refused, captures)
 
 
 def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device) -> _Format:
@@ -143,25 +158,24 @@ def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device
     return _Format(resolved, quantizers, kernels)
 
 
-def _execute_all(runs: Sequence[_Run], progress: Progress) -> Iterator[CaseResult]:
+def _execute_all(runs: Sequence[_Run], told: _Told) -> Iterator[CaseResult]:
     for run in runs:
         execute = _execute_replay if run.engine == "replay" else _execute_modelopt
-        yield from execute(run, progress)
+        yield from execute(run, told)
 
 
-def _execute_replay(run: _Run, progress: Progress) -> Iterator[CaseResult]:
+def _execute_replay(run: _Run, told: _Told) -> Iterator[CaseResult]:
     if not run.formats:
         yield from _failed(run, run.plan.cases, {})
         return
-    loaded = _load(run, progress)
+    loaded = _load(run, told.progress)
     try:
         layout = find_groups(loaded)
         check_covered_by_replay(loaded, layout)
         batches = tokenize(run.plan, loaded)
-        captured = capture(loaded, layout, batches, run.plan.scored, progress)
-        rows = describe_rows(run.plan, batches, run.plan.scored)
         quantizers = {name: each.quantizers for name, each in run.formats.items() if each.quantizers is not None}
-        scores = replay(captured, loaded, run.plan, rows, quantizers, progress)
+        one_pass = Pass(loaded, layout, run.plan, batches, quantizers, run.checkpoint)
+        scores = score(one_pass, run.captures, told.progress, told.notice)
     except CaseError as error:
         yield from _failed(run, run.plan.cases, dict.fromkeys(run.formats, str(error)))
         return
@@ -174,10 +188,10 @@ def _execute_replay(run: _Run, progress: Progress) -> Iterator[CaseResult]:
             yield _result(run, case, loaded, layout, batches, groups)
 
 
-def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
+def _execute_modelopt(run: _Run, told: _Told) -> Iterator[CaseResult]:
     batches: Sequence[TokenBatch] = ()
     for done, case in enumerate(run.plan.cases):
-        progress("modelopt", done, len(run.plan.cases))
+        told.progress("modelopt", done, len(run.plan.cases))
         key = format_key(case)
         if key in run.refused:
             yield CaseResult(case, None, None, run.refused[key])
@@ -193,7 +207,7 @@ def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
             yield CaseResult(case, None, None, str(error))
         else:
             yield _result(run, case, loaded, layout, batches, groups)
-    progress("modelopt", len(run.plan.cases), len(run.plan.cases))
+    told.progress("modelopt", len(run.plan.cases), len(run.plan.cases))
 
 
 def _load(run: _Run, progress: Progress) -> LoadedModel:

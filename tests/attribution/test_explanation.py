@@ -12,9 +12,9 @@ import pytest
 from tests.attribution.planted import BATCH, CONFIG, COUNTS, DTYPE, ENGINE, explain, run_with, shares_of
 from tests.places import ROOT
 
-from auto_quantize_model import run as run_module
 from auto_quantize_model.attribution.explanation import measured_scores
-from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine import one_pass
+from auto_quantize_model.engine.captured import capture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +125,7 @@ def test_one_pass_serves_what_only_replay_must_do_again(monkeypatch: pytest.Monk
         return real(*arguments)
 
     real = capture
-    monkeypatch.setattr(run_module, "capture", counted)
+    monkeypatch.setattr(one_pass, "capture", counted)
     assert len(explain(baseline).shares.parts) == 3
     assert len(passes) == 1
 

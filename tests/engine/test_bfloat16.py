@@ -12,7 +12,7 @@ from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.families import load_model
 from auto_quantize_model.families.checkpoint import Checkpoint
@@ -22,7 +22,7 @@ from auto_quantize_model.precision.formats import resolve_format
 
 if TYPE_CHECKING:
     from auto_quantize_model import Case
-    from auto_quantize_model.engine.capture import CapturedGroup
+    from auto_quantize_model.engine.captured import GroupRows
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 CPU = torch.device("cpu")
@@ -64,18 +64,21 @@ def test_activation_scores_are_the_formula_in_float64(case: Case) -> None:
     captured = capture(loaded, layout, batches, plan.scored)
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     expected = {}
-    for group in captured.groups.values():
-        weights = {name: loaded.model.get_submodule(name).weight.detach().float() for name in group.group.members}
-        expected[f"{group.group.name}.quant_recipe"] = score_in_float64(group, weights, quantizers)
+    for group, maxima in zip(layout.groups, torch.from_numpy(captured.maxima()), strict=True):
+        weights = {name: loaded.model.get_submodule(name).weight.detach().float() for name in group.members}
+        seen = captured.take(group)
+        expected[f"{group.name}.quant_recipe"] = score_in_float64(seen, maxima, weights, quantizers)
     assert mine == pytest.approx(expected, rel=1e-4)
 
 
-def score_in_float64(group: CapturedGroup, weights: dict[str, torch.Tensor], quantizers: FormatQuantizers) -> float:
+def score_in_float64(
+    seen: GroupRows, maxima: torch.Tensor, weights: dict[str, torch.Tensor], quantizers: FormatQuantizers
+) -> float:
     total = 0.0
-    for index, inputs in enumerate(group.inputs):
-        maximum = group.maxima.max() if quantizers.calibrated else group.maxima[index]
+    for index, inputs in enumerate(seen.inputs):
+        maximum = maxima.max() if quantizers.calibrated else maxima[index]
         quantized = quantizers.quantize_input(inputs.float(), maximum).double()
         for name, weight in weights.items():
             difference = quantized @ quantizers.quantize_weight(weight).double().T - inputs.double() @ weight.double().T
-            total += float((group.gradients[name][index].double() * difference).square().sum())
+            total += float((seen.gradients[name][index].double() * difference).square().sum())
     return total

@@ -10,7 +10,7 @@ from tests.small_models import build_gemma3, build_gpt2, build_mixtral
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.replay import describe_rows, replay
@@ -45,10 +45,10 @@ def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., 
     tokens = [len(ids) for ids in loaded.tokenizer(list(plan.captions))["input_ids"]]
     assert len(rows.batch) == sum(tokens) - len(tokens)
     assert [int((rows.sample == sample).sum()) for sample in range(13)] == [count - 1 for count in tokens]
-    for group in captured.groups.values():
-        assert sum(len(each) for each in group.inputs) == len(rows.batch)
-        for gradients in group.gradients.values():
-            assert [len(each) for each in gradients] == [len(each) for each in group.inputs]
+    for seen in map(captured.take, captured.layout.groups):
+        assert sum(len(each) for each in seen.inputs) == len(rows.batch)
+        for gradients in seen.gradients.values():
+            assert [len(each) for each in gradients] == [len(each) for each in seen.inputs]
 
 
 def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[..., Suite]) -> None:
@@ -58,10 +58,10 @@ def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[.
     batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     assert len(heads) == 2, "no logits where there is nothing to score"
-    for group in captured.groups.values():
-        assert len(group.inputs) == 2
-        assert bool((group.maxima > 0).all())
-        assert len(group.maxima) == 16
+    assert (captured.maxima() > 0).all()
+    assert captured.maxima().shape == (len(captured.layout.groups), 16)
+    for seen in map(captured.take, captured.layout.groups):
+        assert len(seen.inputs) == 2
 
 
 def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite]) -> None:
@@ -83,11 +83,12 @@ def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[.
     left: list[tuple[str, int, int, int]] = []
 
     def progress(stage: str, done: int, total: int) -> None:
-        left.append((stage, done, total, len(captured.groups)))
+        left.append((stage, done, total, len(captured.batches[0].inputs)))
 
     rows = describe_rows(plan, batches, plan.scored)
     replay(captured, loaded, plan, rows, {format_key(plan.cases[0]): quantizers}, progress)
-    assert left == [("replay", done, 8, 8 - done) for done in range(1, 9)]
+    # A group is finished once the next has begun.
+    assert left == [("replay", done, 8, max(7 - done, 0)) for done in range(1, 9)]
 
 
 def test_nothing_of_a_finished_capture_stays_alive(llama_suite: Callable[..., Suite]) -> None:
@@ -97,11 +98,11 @@ def test_nothing_of_a_finished_capture_stays_alive(llama_suite: Callable[..., Su
     model = weakref.ref(loaded.model)
     tensors = [
         weakref.ref(tensor)
-        for group in captured.groups.values()
-        for found in (group.inputs, *group.gradients.values())
-        for tensor in found
+        for batch in captured.batches.values()
+        for tensor in (*batch.inputs.values(), *batch.gradients.values())
     ]
-    captured.groups.clear()
+    assert tensors
+    captured.batches.clear()
     del captured, loaded
     gc.collect()
     assert model() is None

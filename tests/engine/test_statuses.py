@@ -11,7 +11,7 @@ from tests.small_models import build_llama
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.capture import capture
+from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
@@ -37,9 +37,9 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
     loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
-    for group in captured.groups.values():
-        for gradients in group.gradients.values():
-            gradients[:] = [each * factor for each in gradients]
+    for recorded in captured.batches.values():
+        for name in recorded.gradients:
+            recorded.gradients[name] = recorded.gradients[name] * factor
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     rows = describe_rows(plan, batches, plan.scored)
     key = format_key(case)

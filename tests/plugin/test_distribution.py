@@ -88,9 +88,9 @@ class TestGpus:
 
         assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu
 
-    @pytest.mark.parametrize(("visible", "worker"), [("4,6", None), ("", "gw1"), ("3", "gw1")])
+    @pytest.mark.parametrize(("visible", "worker"), [("4,6", "other"), ("", "gw1"), ("3", "gw1")])
     def test_where_there_is_no_choice_nothing_changes(
-        self, monkeypatch: pytest.MonkeyPatch, visible: str, worker: str | None
+        self, monkeypatch: pytest.MonkeyPatch, visible: str, worker: str
     ) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
         take_gpu(worker)

@@ -7,7 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.captions import command as captions_command
-from auto_quantize_model.cli import compare_command, explain_command, pairs_command, report_command, run_command
+from auto_quantize_model.cli import (
+    captures_command,
+    compare_command,
+    explain_command,
+    pairs_command,
+    report_command,
+    run_command,
+)
 from auto_quantize_model.errors import CaseError, InputError
 
 if TYPE_CHECKING:
@@ -16,7 +23,15 @@ if TYPE_CHECKING:
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 
-_COMMANDS = (run_command, report_command, compare_command, explain_command, pairs_command, captions_command)
+_COMMANDS = (
+    run_command,
+    report_command,
+    compare_command,
+    explain_command,
+    pairs_command,
+    captures_command,
+    captions_command,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.captures.settings import CaptureSettings
+from auto_quantize_model.captures.sizes import parse_size
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.errors import InputError, nearest
 
@@ -41,6 +43,34 @@ def add_engine_options(parser: argparse.ArgumentParser, engine_help: str) -> Non
     parser.add_argument(
         "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
     )
+
+
+def add_capture_options(parser: argparse.ArgumentParser) -> None:
+    """Add what may be said about captures."""
+    parser.add_argument(
+        "--keep-capture",
+        action="store_true",
+        help="Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
+    )
+    parser.add_argument(
+        "--capture-dir", type=Path, metavar="DIR", help="Folder for captures on disk (default: one in the user's cache)"
+    )
+    parser.add_argument(
+        "--capture-memory",
+        metavar="SIZE",
+        help="How much of the captured tensors stays in memory, for example 20GB (default: what is free decides)",
+    )
+
+
+def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
+    """What the options say about captures."""
+    if arguments.keep_capture and arguments.engine != "replay":
+        raise InputError("--keep-capture: the engine modelopt captures nothing; leave one out")
+    try:
+        memory = None if arguments.capture_memory is None else parse_size(arguments.capture_memory)
+    except ValueError as error:
+        raise InputError(f"--capture-memory {error}") from None
+    return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=memory)
 
 
 def suite_of(arguments: argparse.Namespace) -> Suite:

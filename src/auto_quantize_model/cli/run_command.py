@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.artifacts import default_output, write_case, write_composed_config
 from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.cli.options import (
+    add_capture_options,
+    add_engine_options,
+    add_suite_options,
+    capture_settings,
+    parse_model_paths,
+    suite_of,
+)
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError
 
@@ -28,6 +35,7 @@ def add_parser(subparsers: Any) -> None:
     add_suite_options(parser)
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
     add_engine_options(parser, "Engine (default: %(default)s)")
+    add_capture_options(parser)
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="Folder for the artifacts (default: tmp/sensitivity/<time>)"
     )
@@ -62,13 +70,20 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(
     cases: Sequence[Case], arguments: argparse.Namespace, paths: dict[str, Path], output: Path, console: Console
 ) -> list[CaseResult]:
+    captures = capture_settings(arguments)
     with console.status("importing torch and ModelOpt"):
         from auto_quantize_model.run import run_cases
     results: list[CaseResult] = []
     try:
         with progress_bars(console) as progress:
             for result in run_cases(
-                cases, engine=arguments.engine, device=arguments.device, model_paths=paths, progress=progress
+                cases,
+                engine=arguments.engine,
+                device=arguments.device,
+                model_paths=paths,
+                captures=captures,
+                progress=progress,
+                notice=lambda line: console.print(line, markup=False, soft_wrap=True),
             ):
                 if not result.skipped and all(each.skipped for each in results):
                     write_composed_config(cases, output)

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
     """Called with a stage, how much of it is done, and how much there is."""
+    Notice = Callable[[str], None]
+    """Called with a line that is worth a user's attention."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """Report nothing."""
+
+
+def unnoticed(line: str) -> None:
+    """Say nothing."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from auto_quantize_model.engine.capture_files import to_host
+from auto_quantize_model.engine.lookahead import one_ahead, one_behind
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.progress import silent
 from auto_quantize_model.engine.scores import GroupScore, Split
+from auto_quantize_model.engine.sharing import do_each_once
 from auto_quantize_model.plan import format_key, size_key
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.engine.batches import TokenBatch
-    from auto_quantize_model.engine.capture import Capture, CapturedGroup
+    from auto_quantize_model.engine.captured import Captured, GroupRows
     from auto_quantize_model.engine.groups import Group
     from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.engine.score_files import ScoreFiles
     from auto_quantize_model.engine.scores import Status
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import RunPlan, SizeKey, SizePlan
@@ -32,11 +36,12 @@ if TYPE_CHECKING:
 SATURATION = 1e10
 """ModelOpt clamps every product of a gradient and a difference to this."""
 
-_CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
+CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
 """How many elements of a product are in flight: on CPU few enough to stay in cache."""
 
 FormatSize = tuple[str, "SizeKey"]
 """A format and a size of the pass, by their keys in its plan."""
+_GroupScores = dict[FormatSize, GroupScore]
 Side = Literal["both", "weights", "activations"]
 """What is quantized: a format scores with both sides, and its split tells what each would score alone."""
 
@@ -114,25 +119,102 @@ def describe_rows(plan: RunPlan, batches: Sequence[TokenBatch], scored: Sequence
 
 @torch.inference_mode()
 def replay(
-    captured: Capture,
+    captured: Captured,
     loaded: LoadedModel,
     plan: RunPlan,
     rows: Rows,
     formats: Mapping[str, FormatQuantizers],
     progress: Progress = silent,
+    *,
+    shared: ScoreFiles | None = None,
+    chunk_elements: int | None = None,
 ) -> dict[FormatSize, list[GroupScore]]:
-    """Score every group for every case whose format has quantizers; the capture is emptied on the way."""
-    keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
-    wanted = [key for key in keys if key[0] in formats]
-    scores: dict[FormatSize, list[GroupScore]] = {each: [] for each in wanted}
-    names = list(captured.groups)
-    for done, name in enumerate(names, start=1):
-        group = captured.groups.pop(name)
-        variants = _input_variants(plan, formats, wanted, group.maxima.cpu().numpy())
-        for each, score in _score_group(group, loaded, plan, rows, variants):
-            scores[each].append(score)
-        progress("replay", done, len(names))
-    return scores
+    """Score every group for every case whose format has quantizers; the capture is emptied on the way.
+
+    With `shared`, several processes score each group once between them. Fewer `chunk_elements` take less memory.
+    """
+    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements)
+    groups = captured.layout.groups
+    found: list[_GroupScores] = []
+    if shared is None:
+        for scores in one_behind(map(work.begin, work.rows()), _Begun.finish):
+            found.append(scores)
+            progress("replay", len(found), len(groups))
+    else:
+
+        def score(index: int) -> None:
+            shared.write(index, work.begin(captured.take(groups[index])).finish())
+            progress("replay", shared.count(), len(groups))
+
+        do_each_once(range(len(groups)), shared.has, score, shared.lock)
+        progress("replay", len(groups), len(groups))
+        found = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
+    return {each: [scores[each] for scores in found] for each in work.wanted}
+
+
+class _Replay:
+    """What the work on every group shares."""
+
+    def __init__(
+        self,
+        captured: Captured,
+        loaded: LoadedModel,
+        plan: RunPlan,
+        rows: Rows,
+        formats: Mapping[str, FormatQuantizers],
+        chunk_elements: int | None,
+    ) -> None:
+        keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
+        self.wanted = [key for key in keys if key[0] in formats]
+        self._captured = captured
+        self._loaded = loaded
+        self._plan = plan
+        self._rows = rows
+        self._formats = formats
+        self._chunk_elements = chunk_elements
+        self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
+
+    def rows(self) -> Iterator[GroupRows]:
+        """What every group saw; from disk, while the group before is worked on."""
+        taken = map(self._captured.take, self._captured.layout.groups)
+        return one_ahead(taken) if self._captured.on_disk else taken
+
+    def begin(self, seen: GroupRows) -> _Begun:
+        """Start the work on a group; on a GPU it goes on while others begin."""
+        maxima = self._maxima[seen.group.name]
+        variants = _input_variants(self._plan, self._formats, self.wanted, maxima)
+        work = _GroupWork(seen, self._loaded, self._rows, variants, self._chunk_elements) if seen.complete else None
+        return _Begun(seen.group, self._plan, self._rows, variants, work)
+
+
+class _Begun:
+    """A group whose products are under way."""
+
+    def __init__(
+        self, group: Group, plan: RunPlan, rows: Rows, variants: Sequence[_InputVariant], work: _GroupWork | None
+    ) -> None:
+        self._group = group
+        self._plan = plan
+        self._rows = rows
+        self._variants = variants
+        self._work = work
+
+    def finish(self) -> _GroupScores:
+        """Wait for the products, and make the scores of them."""
+        products = [each for variant in self._variants for each in variant.products]
+        if self._work is None:
+            nothing = _RowSums(np.zeros(len(self._rows.batch)), np.zeros(len(self._rows.batch), dtype=bool))
+            sums = [nothing] * len(products)
+        else:
+            sums = self._work.row_sums()
+        found: dict[FormatSize, dict[Side, _RowSums]] = {}
+        for each, values in zip(products, sums, strict=True):
+            for key, side in each.serves:
+                found.setdefault(key, {})[side] = values
+        return {
+            key: _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, self._work)
+            for key, sides in found.items()
+        }
 
 
 def _input_variants(
@@ -181,29 +263,6 @@ def _variant(
     return _InputVariant(batches, together, quantizers, products)
 
 
-def _score_group(
-    captured: CapturedGroup,
-    loaded: LoadedModel,
-    plan: RunPlan,
-    rows: Rows,
-    variants: Sequence[_InputVariant],
-) -> Iterator[tuple[FormatSize, GroupScore]]:
-    work = None
-    if captured.inputs and all(captured.gradients.values()):
-        work = _GroupWork(captured, loaded, rows)
-        sums = work.row_sums(variants)
-    else:
-        nothing = _RowSums(np.zeros(len(rows.batch)), np.zeros(len(rows.batch), dtype=bool))
-        sums = [nothing for variant in variants for _ in variant.products]
-    found: dict[FormatSize, dict[Side, _RowSums]] = {}
-    products = [each for variant in variants for each in variant.products]
-    for each, values in zip(products, sums, strict=True):
-        for key, side in each.serves:
-            found.setdefault(key, {})[side] = values
-    for key, sides in found.items():
-        yield key, _group_score(captured.group, plan.sizes[key[1]], rows, sides, work)
-
-
 def _group_score(
     group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, _RowSums], work: _GroupWork | None
 ) -> GroupScore:
@@ -244,31 +303,57 @@ def _per_sample(samples: NDArray[np.int64], values: NDArray[np.float64], count: 
 class _GroupWork:
     """One group's captured rows in float32, and the products that its scores are made of."""
 
-    def __init__(self, captured: CapturedGroup, loaded: LoadedModel, rows: Rows) -> None:
-        members = captured.group.members
+    def __init__(
+        self,
+        seen: GroupRows,
+        loaded: LoadedModel,
+        rows: Rows,
+        variants: Sequence[_InputVariant],
+        chunk_elements: int | None,
+    ) -> None:
         self._rows = rows
-        self._inputs = torch.cat(captured.inputs).float()
-        self._gradients = _joined([torch.cat(captured.gradients[name]) for name in members], dim=1).float()
+        self._variants = variants
+        modules = [loaded.model.get_submodule(name) for name in seen.group.members]
         # In float32 even where the model is not: rounding a difference to bfloat16 inflates scores.
-        self._weights = [loaded.model.get_submodule(name).weight.detach().float() for name in members]
+        self._own_weights = [module.weight.detach() for module in modules]
+        self._device = self._own_weights[0].device
+        self._chunk_elements = chunk_elements or CHUNK_ELEMENTS[self._device.type]
+        self._inputs = self._float(seen.inputs)
+        self._gradients = _joined([self._float(seen.gradients[name]) for name in seen.group.members], dim=1)
         self._quantized: dict[str, Tensor] = {}
+        self._norms_on_host, self._arrived = _under_way(self._stacked(_norm))
+        self._forget()
 
     def exercised(self, batches: tuple[int, ...]) -> bool:
         """Whether in the batches' rows both the inputs and the gradients are more than zeros."""
         runs = self._rows.runs(batches)
         return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients))
 
-    def row_sums(self, variants: Sequence[_InputVariant]) -> list[_RowSums]:
+    def row_sums(self) -> list[_RowSums]:
         """For every product of every variant: each row's sum of squares, as its root."""
-        norms = torch.stack([each for variant in variants for each in self._norms(variant, _norm)])
-        found = norms.cpu().numpy().astype(np.float64)
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        found = self._norms_on_host.numpy().astype(np.float64)
         if np.all(found < SATURATION):
             return [_RowSums(each, np.zeros(len(each), dtype=bool)) for each in found]
         # Rare, so only now is it worth looking at single products, as ModelOpt always does.
-        clamped = torch.stack([each for variant in variants for each in self._norms(variant, _clamped_norm)])
-        full = torch.stack([each for variant in variants for each in self._norms(variant, _any_saturated)])
+        clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
+        self._forget()
         pairs = zip(clamped.cpu().numpy().astype(np.float64), full.cpu().numpy() > 0, strict=True)
         return [_RowSums(each, saturated) for each, saturated in pairs]
+
+    def _float(self, parts: Sequence[Tensor]) -> Tensor:
+        """The rows of all batches, in float32 where the weights are."""
+        return torch.cat([part.to(self._device, non_blocking=True) for part in parts]).float()
+
+    def _stacked(self, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.stack([each for variant in self._variants for each in self._norms(variant, reduce)])
+
+    def _forget(self) -> None:
+        """Let go of what can be computed again: the next group begins before this one ends."""
+        self._quantized.clear()
+        for name in ("_weights", "_weight", "_unquantized"):
+            self.__dict__.pop(name, None)
 
     def _norms(self, variant: _InputVariant, reduce: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         runs = self._rows.runs(variant.batches)
@@ -278,7 +363,7 @@ class _GroupWork:
             weight = self._weight if each.weight is None else self._quantized_weight(each.weight)
             if quantized is None:
                 weight = weight - self._weight
-            for part in _chunks(runs, weight):
+            for part in _chunks(runs, self._chunk_elements // len(weight)):
                 difference = self._difference(part, quantized, weight, alone=each.weight is None)
                 result[part] = reduce(difference.mul_(self._gradients[part]))
             yield result
@@ -296,7 +381,8 @@ class _GroupWork:
         assert quantizers is not None  # noqa: S101  a variant with maxima has them
         result = torch.empty_like(self._inputs)
         for batches, maximum in variant.maxima:
-            amax = torch.tensor(maximum, device=self._inputs.device)
+            # Filled in, where a copy from the host would wait for the device.
+            amax = torch.full((), maximum, device=self._device)
             for part in self._rows.runs(batches):
                 result[part] = quantizers.quantize_input(self._inputs[part], amax)
         return result
@@ -307,6 +393,10 @@ class _GroupWork:
             found = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
             self._quantized[quantizers.weight_key] = found
         return found
+
+    @functools.cached_property
+    def _weights(self) -> list[Tensor]:
+        return [weight.float() for weight in self._own_weights]
 
     @functools.cached_property
     def _weight(self) -> Tensor:
@@ -322,8 +412,18 @@ def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
-def _chunks(runs: Iterable[slice], weight: Tensor) -> Iterator[slice]:
-    limit = max(_CHUNK_ELEMENTS[weight.device.type] // len(weight), 1)
+def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy on the host; from a GPU it is there once the event has happened."""
+    host = to_host(values)
+    if values.device.type != "cuda":
+        return host, None
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(values.device))
+    return host, event
+
+
+def _chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
+    limit = max(limit, 1)
     for run in runs:
         rows = run.stop - run.start
         # Even parts: a short rest at the end would be a slow product.

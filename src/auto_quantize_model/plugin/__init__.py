@@ -50,8 +50,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where every worker writes."""
-    node.workerinput["sensitivity_output"] = str(node.config.stash[SESSION].output)
+    """Tell a worker of pytest-xdist where every worker writes, and what they share."""
+    session = node.config.stash[SESSION]
+    node.workerinput["sensitivity_output"] = str(session.output)
+    node.workerinput["sensitivity_shared"] = str(session.shared)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,9 +67,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the cases of a model next to each other."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the cases of a model next to each other, and under `--dist loadgroup` share them out among the workers."""
     items[:] = collection.by_model(items)
+    if config.getoption("loadgroup", False):
+        config.stash[SESSION].share_out(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -43,7 +43,7 @@ class CaseRun:
         """Nothing runs before the manifest is asked for."""
         self.case: Case = suite_case.case
         self.suite: Suite = suite_case.suite
-        self.record = new_record(suite_case, session.worker)
+        self.record = new_record(suite_case, session.worker_name)
         self._suite_case = suite_case
         self._session = session
         self._commands = Commands(suite_case, session.options)
@@ -147,6 +147,7 @@ class CaseRun:
         session = self._session
         session.write_config()
         result, self.record.pass_seconds = session.passes.result(self._suite_case)
+        self.record.pass_shared = session.passes.shared(self._suite_case)
         if result.skipped:
             self.record.pass_seconds = None
             self._skip(str(result.error))

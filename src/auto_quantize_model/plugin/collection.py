@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -152,6 +153,35 @@ def cases_of(items: Iterable[pytest.Item]) -> list[SuiteCase]:
     """The cases that tests run, once for each test."""
     found = (case_of(item) for item in items)
     return [each for each in found if each is not None]
+
+
+def share_out(items: Iterable[pytest.Item], workers: int) -> None:
+    """Split the groups of pytest-xdist that tests of one model are in, so that every worker has one.
+
+    pytest-xdist has written the group to the end of each test's name by now, before any was deselected.
+    """
+    groups: dict[str, dict[tuple[str, str], list[pytest.Item]]] = {}
+    for item in items:
+        each = case_of(item)
+        if each is not None:
+            groups.setdefault(each.group, {}).setdefault(each.key, []).append(item)
+    for place, cases in enumerate(groups.values()):
+        shares = workers // len(groups) + (place < workers % len(groups))
+        for number, tests in enumerate(cases.values()):
+            for item in tests:
+                if shares > 1 and item.nodeid != plain_nodeid(item):
+                    item._nodeid = f"{item.nodeid}-{number % shares}"
+
+
+def plain_nodeid(item: pytest.Item) -> str:
+    """A test's name without the group that `--dist loadgroup` appends."""
+    each = case_of(item)
+    return item.nodeid if each is None else without_group(item.nodeid, each.case.model.name)
+
+
+def without_group(nodeid: str, model: str) -> str:
+    """A test's name without the group, or the share of it, that a model's tests are in."""
+    return re.sub(rf"@{re.escape(model)}(-\d+)?$", "", nodeid)
 
 
 def by_model(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auto_quantize_model.plugin.collection import without_group
 from auto_quantize_model.plugin.record import NOT_RUN, Record, record_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Collector:
             return
         if found.worker is not None:
             # `--dist loadgroup` appends the group to the test's name, which `--last-failed` would never find again.
-            report.nodeid = report.nodeid.removesuffix(f"@{found.model}")
+            report.nodeid = without_group(report.nodeid, found.model)
         tests = self._tests.setdefault(found.case, {})
         # A test that is set up is run anew, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None

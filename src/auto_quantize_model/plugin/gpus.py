@@ -1,16 +1,21 @@
-"""Which GPU a worker of pytest-xdist uses."""
+"""Which GPU a worker of pytest-xdist uses, and with how many others."""
 
 from __future__ import annotations
 
 import os
 
 
-def take_gpu(worker: str | None) -> None:
+def processes_a_device(workers: int) -> int:
+    """How many workers share a GPU at most; without one, all share the machine's memory."""
+    return -(-workers // max(len(_visible()), 1))
+
+
+def take_gpu(worker: str) -> None:
     """Narrow this worker's view to one of the visible GPUs; must come before CUDA starts in this process.
 
     The environment is set, rather than a device index passed on, because kernels run on the *current* device.
     """
-    number = (worker or "").removeprefix("gw")
+    number = worker.removeprefix("gw")
     if not number.isdecimal():
         return
     visible = _visible()

@@ -33,6 +33,9 @@ class Options:
     overrides: tuple[str, ...]
     output: Path | None
     json: Path | None
+    keep_capture: bool
+    capture_dir: Path | None
+    capture_memory: int | None
 
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
@@ -97,6 +100,23 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--sensitivity-json", metavar="FILE", help="Write a summary for machines: one record a case, and the totals"
     )
+    group.addoption(
+        "--sensitivity-keep-capture",
+        action="store_true",
+        help="Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
+    )
+    group.addoption(
+        "--sensitivity-capture-dir",
+        metavar="DIR",
+        help="Folder for captures on disk (default: one in the user's cache)",
+    )
+    group.addoption(
+        "--sensitivity-capture-memory",
+        metavar="SIZE",
+        type=_parsed_by(_check_memory),
+        help="How much of the captured tensors stays in memory, for example 20GB; the rest goes to disk "
+        "(default: what is free decides)",
+    )
 
 
 def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
@@ -126,6 +146,9 @@ def read_options(config: pytest.Config) -> Options:
         overrides=tuple(option.sensitivity_override),
         output=_path(option.sensitivity_output, here),
         json=_path(option.sensitivity_json, here),
+        keep_capture=option.sensitivity_keep_capture,
+        capture_dir=_path(option.sensitivity_capture_dir, here),
+        capture_memory=_memory(option.sensitivity_capture_memory),
     )
     _check_together(options)
     return options
@@ -140,6 +163,10 @@ def _check_together(options: Options) -> None:
         )
     if options.report_only and options.engine != "replay":
         raise pytest.UsageError("--sensitivity-report-only runs no engine; leave --sensitivity-engine out")
+    if options.keep_capture and options.engine != "replay":
+        raise pytest.UsageError("--sensitivity-keep-capture: the engine modelopt captures nothing; leave one out")
+    if options.report_only and options.keep_capture:
+        raise pytest.UsageError("--sensitivity-report-only captures nothing; leave --sensitivity-keep-capture out")
     if options.report_only and options.device:
         raise pytest.UsageError("--sensitivity-report-only runs on no device; leave --sensitivity-device out")
 
@@ -174,10 +201,22 @@ def _check_model_path(text: str) -> None:
         raise ValueError(f"'{text}': write it as NAME=DIR")
 
 
+def _check_memory(text: str) -> None:
+    from auto_quantize_model.captures.sizes import parse_size
+
+    parse_size(text)
+
+
 def _check_override(text: str) -> None:
     from auto_quantize_model.cases.overrides import parse_override
 
     parse_override(text)
+
+
+def _memory(text: str | None) -> int | None:
+    from auto_quantize_model.captures.sizes import parse_size
+
+    return None if text is None else parse_size(text)
 
 
 def _model_path(text: str, here: Path) -> tuple[str, Path]:

@@ -9,18 +9,26 @@ import warnings
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.plugin.gpus import take_gpu
+from auto_quantize_model.plugin.gpus import processes_a_device, take_gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.captures.settings import CaptureSettings
     from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.options import Options
+    from auto_quantize_model.plugin.progress import Announcer
     from auto_quantize_model.run import CaseResult
 
-    Announce = Callable[[str, int], Progress]
-    """Given a model and its number of cases, returns what shows the progress of their pass."""
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Worker:
+    """A process of pytest-xdist, and what its session's workers share."""
+
+    name: str
+    count: int
+    shared: Path
 
 
 @dataclasses.dataclass(slots=True)
@@ -52,11 +60,11 @@ class _Pass:
 class Passes:
     """Every planned pass, by the group of cases that it serves."""
 
-    def __init__(self, options: Options, worker: str | None, announce: Announce) -> None:
-        """`worker` is the name of this process under pytest-xdist."""
+    def __init__(self, options: Options, worker: Worker | None, announcer: Announcer) -> None:
+        """Without a worker, this process runs every pass alone."""
         self._options = options
         self._worker = worker
-        self._announce = announce
+        self._announcer = announcer
         self._passes: dict[str, _Pass] = {}
 
     def plan(self, cases: Iterable[SuiteCase]) -> None:
@@ -78,6 +86,11 @@ class Passes:
                 raise CaseError(planned.error)
             self._advance(planned, wanted)
         return planned.done[wanted.case.id], planned.take_seconds()
+
+    def shared(self, each: SuiteCase) -> bool:
+        """Whether the workers of this session share the pass of a case: only a replay can be shared."""
+        replayed = self._options.engine == "replay" and each.case.autoquant.method == "gradient"
+        return self._worker is not None and replayed
 
     def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
         """Run the pass, or go on with it, until the wanted case is done."""
@@ -102,10 +115,11 @@ class Passes:
 
     def _start(self, planned: _Pass) -> Iterator[CaseResult]:
         cases = [each.case for each in planned.cases]
-        progress = self._announce(cases[0].model.name, len(cases))
+        progress = self._announcer.announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
-        if (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
-            take_gpu(self._worker)
+        captures = self._captures()
+        if self._worker is not None and (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
+            take_gpu(self._worker.name)
         from auto_quantize_model.run import run_cases
 
         progress("import", 1, 1)
@@ -116,10 +130,24 @@ class Passes:
             engine=options.engine,
             device=options.device,
             model_paths=options.model_paths,
+            captures=captures,
             progress=progress,
+            notice=self._announcer.say,
         )
         progress("prepare", 1, 1)
         return results
+
+    def _captures(self) -> CaptureSettings:
+        from auto_quantize_model.captures.settings import CaptureSettings
+
+        options, worker = self._options, self._worker
+        return CaptureSettings(
+            keep=options.keep_capture,
+            folder=options.capture_dir,
+            memory=options.capture_memory,
+            shared=None if worker is None else worker.shared,
+            processes=1 if worker is None else processes_a_device(worker.count),
+        )
 
 
 @contextlib.contextmanager

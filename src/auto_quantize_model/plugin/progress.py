@@ -32,6 +32,11 @@ class Announcer:
         title = f"{model}: one pass for {cases} case{'s' * (cases != 1)}"
         return _Display(title, self._write_line, self._rewrite if self._on_terminal() else None)
 
+    def say(self, line: str) -> None:
+        """Write a line that is worth attention while a pass runs."""
+        if self._config.get_verbosity() >= -1:
+            self._write_line(f"  {line}")
+
     def _reporter(self) -> Any:
         return self._config.pluginmanager.getplugin("terminalreporter")
 

@@ -50,6 +50,8 @@ class Record:
     """What the case itself took, beside the pass that it shares."""
     pass_seconds: float | None = None
     """What the model's pass took, at the case that triggered it."""
+    pass_shared: bool = False
+    """Whether the session's workers shared that pass."""
     worker: str | None = None
     tests: int = 1
     """How many selected tests the case has."""
@@ -82,7 +84,7 @@ def attach(item: pytest.Item, session: Session) -> None:
     if each is None:
         return
     run = item.stash.get(CASE_RUN, None)
-    found = run.record if run is not None else new_record(each, session.worker)
+    found = run.record if run is not None else new_record(each, session.worker_name)
     found.tests = session.tests.get(each.key, 1)
     item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
     values = dataclasses.asdict(found)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import collections
 import functools
 import json
+import shutil
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from auto_quantize_model.plugin.collection import Suites, cases_of
-from auto_quantize_model.plugin.passes import Passes
+from auto_quantize_model.plugin.collection import Suites, case_of, cases_of, share_out
+from auto_quantize_model.plugin.passes import Passes, Worker
 from auto_quantize_model.plugin.progress import Announcer
 from auto_quantize_model.plugin.publishing import Publisher
 from auto_quantize_model.plugin.record import new_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.record import Record
@@ -30,9 +32,9 @@ class Session:
         """Starts nothing and touches no file."""
         workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
         self.options = options
-        self.worker = None if workerinput is None else str(workerinput["workerid"])
+        self.worker = None if workerinput is None else _worker(workerinput)
         self.suites = Suites(config.rootpath, options)
-        self.passes = Passes(options, self.worker, Announcer(config, self.worker).announce)
+        self.passes = Passes(options, self.worker, Announcer(config, self.worker_name))
         self.records: dict[str, Record] = {}
         self.tests: dict[tuple[str, str], int] = {}
         """How many selected tests each case has."""
@@ -42,6 +44,16 @@ class Session:
         self._collect_only = bool(config.getoption("collectonly"))
         self._given_output = None if workerinput is None else Path(workerinput["sensitivity_output"])
         self._root = config.rootpath
+
+    @property
+    def worker_name(self) -> str | None:
+        """The name of this process under pytest-xdist."""
+        return None if self.worker is None else self.worker.name
+
+    @functools.cached_property
+    def shared(self) -> Path:
+        """What the workers of this session share; the controller names it, and removes it in the end."""
+        return self.output / f".shared-{uuid.uuid4().hex}"
 
     @functools.cached_property
     def output(self) -> Path:
@@ -66,6 +78,15 @@ class Session:
         self.tests = collections.Counter(each.key for each in cases)
         self.passes.plan({each.key: each for each in cases}.values())
 
+    def share_out(self, items: Sequence[pytest.Item]) -> None:
+        """Where there are more workers than models, let several have cases of one: they share its pass."""
+        if self.worker is not None:
+            share_out([item for item in items if self._shares(item)], self.worker.count)
+
+    def _shares(self, item: pytest.Item) -> bool:
+        each = case_of(item)
+        return each is not None and self.passes.shared(each)
+
     def write_config(self) -> None:
         """Write the composed configuration of every selected case, once."""
         if not self._config_written:
@@ -78,6 +99,8 @@ class Session:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
         if self.worker is not None or self._collect_only:
             return
+        if "shared" in self.__dict__:
+            shutil.rmtree(self.shared, ignore_errors=True)
         self._write_indices()
         self._write_json()
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
@@ -116,6 +139,14 @@ class Session:
             write_files(file.parent, {file.name: json.dumps(document, indent=2, allow_nan=False) + "\n"})
         except InputError as error:
             self.problems.append(str(error))
+
+
+def _worker(workerinput: dict[str, str]) -> Worker:
+    return Worker(
+        name=str(workerinput["workerid"]),
+        count=int(workerinput["workercount"]),
+        shared=Path(workerinput["sensitivity_shared"]),
+    )
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

@@ -112,6 +112,8 @@ def _passes(records: Iterable[Record]) -> Iterator[str]:
         seconds = ", ".join(f"{record.pass_seconds:.1f} s" for record in each)
         if len(each) == 1:
             yield f"{model}: one pass, {seconds}"
+        elif all(record.pass_shared for record in each):
+            yield f"{model}: one pass, shared by {len(each)} workers ({seconds})"
         else:
             yield (
                 f"{model}: {len(each)} workers each ran the pass ({seconds}); "

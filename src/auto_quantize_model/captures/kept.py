@@ -1,0 +1,88 @@
+"""The captures that are kept on this machine: which there are, how large they are, and letting them go."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.captures.identity import ABOUT, code_version
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.older import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+UNKEPT = "unkept-"
+"""What the folder of a run that keeps nothing begins with; it outlives its run only where that was killed."""
+_LONGEST_RUN = dt.timedelta(days=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptCapture:
+    """One model's captured batches under one set of facts."""
+
+    folder: Path
+    model: str
+    dtype: str
+    hardware: str
+    batches: int
+    bytes: int
+    used: dt.datetime
+    """When a run last opened it."""
+    stale: bool
+    """Whether no run can use it: another version captured it, or a run that was killed left it behind."""
+
+
+def kept_captures(root: Path) -> list[KeptCapture]:
+    """The captures in a folder, the one last used first; another folder beside them is left alone."""
+    if not root.is_dir():
+        return []
+    found = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).is_file())
+    return sorted(found, key=lambda each: each.used, reverse=True)
+
+
+def to_prune(
+    captures: Iterable[KeptCapture], *, unused_days: float | None, keep_bytes: int | None
+) -> Iterator[KeptCapture]:
+    """What to let go: the stale, what was not used for so long, and of the rest the least used beyond so much."""
+    now, kept = dt.datetime.now(tz=dt.UTC), 0
+    for each in captures:
+        old = unused_days is not None and now - each.used > dt.timedelta(days=unused_days)
+        if each.stale or old or (keep_bytes is not None and kept + each.bytes > keep_bytes):
+            yield each
+        else:
+            kept += each.bytes
+
+
+def remove(capture: KeptCapture) -> None:
+    """Delete a capture; a run that uses it just now captures again what it misses."""
+    try:
+        shutil.rmtree(capture.folder)
+    except OSError as error:
+        raise InputError(f"{error.filename or capture.folder}: cannot be removed: {error.strerror}") from None
+
+
+def _read(folder: Path) -> KeptCapture:
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        about = {}
+    facts = about if isinstance(about, dict) else {}
+    files = list(folder.glob("*.safetensors"))
+    used = dt.datetime.fromtimestamp((folder / ABOUT).stat().st_mtime, tz=dt.UTC)
+    left_behind = folder.name.startswith(UNKEPT) and dt.datetime.now(tz=dt.UTC) - used > _LONGEST_RUN
+    return KeptCapture(
+        folder=folder,
+        model=str(facts.get("model", "unknown")),
+        dtype=str(facts.get("dtype", "unknown")),
+        hardware=str(mapping(facts, "environment").get("hardware", "unknown")),
+        batches=len(files),
+        bytes=sum(file.stat().st_size for file in files),
+        used=used,
+        stale=left_behind or facts.get("code") != code_version(),
+    )

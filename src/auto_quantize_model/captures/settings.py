@@ -1,0 +1,32 @@
+"""What a user may say about captures: where they lie, whether they are kept, how much memory they may take."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.cache import cache_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """How a run treats its captures; no field of it changes a score."""
+
+    keep: bool = False
+    """Whether captures stay on disk after the run, and ones that are there are used."""
+    folder: Path | None = None
+    """The folder for captures on disk; None: one in the user's cache."""
+    memory: int | None = None
+    """How many bytes of captured tensors stay in memory; the rest goes to disk. None: what is free decides."""
+    shared: Path | None = None
+    """A folder of this run that several processes see: they share the capture and the replay."""
+    processes: int = 1
+    """How many processes use the same device, and so share its memory."""
+
+    @property
+    def root(self) -> Path:
+        """The folder for captures on disk."""
+        return self.folder or cache_root() / "captures"

@@ -1,0 +1,23 @@
+"""Sizes in bytes, as people write and read them."""
+
+from __future__ import annotations
+
+_MEGABYTE, _GIGABYTE = 1e6, 1e9
+_FEW_GIGABYTES = 0.1 * _GIGABYTE
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `20GB`, `512MiB` or `0`."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        raise ValueError(f"'{text}' is no size; write it as 20GB, 512MiB or 0") from None
+
+
+def show_size(size: float) -> str:
+    """Bytes as gigabytes, or as megabytes where they are few."""
+    if size >= _FEW_GIGABYTES:
+        return f"{size / _GIGABYTE:.2f} GB"
+    return f"{size / _MEGABYTE:.1f} MB"

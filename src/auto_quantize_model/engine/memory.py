@@ -1,0 +1,153 @@
+"""How much memory a pass takes, and the plan that follows from how much there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import torch
+
+from auto_quantize_model.captures.sizes import show_size
+from auto_quantize_model.engine.captured import Placement
+from auto_quantize_model.engine.replay import CHUNK_ELEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from auto_quantize_model.engine.batches import TokenBatch
+    from auto_quantize_model.engine.capture_files import CaptureFiles
+    from auto_quantize_model.engine.groups import Group, Layout
+    from auto_quantize_model.families.loaded import LoadedModel
+
+_FLOAT32 = 4
+_SPARE = 0.9
+"""The share of free device memory that is planned with: the rest is what allocators lose between blocks."""
+_HOST_SHARE = 0.5
+"""The share of the host's free memory that captured tensors may take: the machine has other users."""
+_SMALL_CHUNK = 1 / 16
+_CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Needs:
+    """What a pass takes, in bytes, predicted from shapes alone."""
+
+    model: int
+    captured: int
+    """Every captured tensor."""
+    capture: int
+    """What the largest batch takes beside these while it runs forward and backward."""
+    replay: int
+    """What the largest group takes beside these while it is scored."""
+
+    @property
+    def working(self) -> int:
+        """What the pass takes beside the model and the captured tensors, at its worst."""
+        return max(self.capture, self.replay)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Where captured tensors go, and how much of a product is in flight."""
+
+    device_bytes: float
+    host_bytes: float
+    chunk_elements: int
+
+    def needs_files(self, needs: Needs) -> bool:
+        """Whether some captured tensors must go to disk."""
+        return needs.captured > self.device_bytes + self.host_bytes
+
+    def placement(self, files: CaptureFiles | None) -> Placement:
+        """The plan for a capture that may use files."""
+        return Placement(self.device_bytes, self.host_bytes, files)
+
+    def describe(self, needs: Needs) -> str:
+        """Where the captured tensors will be, in words."""
+        on_device = min(needs.captured, self.device_bytes)
+        on_host = min(needs.captured - on_device, self.host_bytes)
+        places = {"in memory": on_device, "on the host": on_host, "on disk": needs.captured - on_device - on_host}
+        return ", ".join(f"{show_size(size)} {place}" for place, size in places.items() if size) or "nothing"
+
+
+def predict(
+    loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch], scored: Iterable[int], weight_formats: int
+) -> Needs:
+    """Predict what a pass takes; `weight_formats` are kept side by side for each group."""
+    item = loaded.dtype.itemsize
+    scoring = [batches[index] for index in scored]
+    rows = sum(batch.loss_tokens for batch in scoring)
+    widths = {group.name: _widths(loaded, group) for group in layout.groups}
+    row_bytes = sum(inputs + outputs for inputs, outputs in widths.values()) * item
+    return Needs(
+        model=model_bytes(loaded),
+        captured=rows * row_bytes,
+        capture=max((_batch_bytes(loaded, layout, widths, batch) for batch in scoring), default=0),
+        replay=max(
+            (_group_bytes(group, *widths[group.name], rows, weight_formats, loaded) for group in layout.groups),
+            default=0,
+        ),
+    )
+
+
+def plans(needs: Needs, device: torch.device, limit: int | None, sharing: int = 1) -> list[MemoryPlan]:
+    """The plan to begin with, and smaller ones for when memory runs out; `sharing` processes use one device."""
+    chunk = CHUNK_ELEMENTS[device.type]
+    wanted = math.inf if limit is None else float(limit)
+    if device.type != "cuda":
+        on_host = wanted if limit is not None else free_host_memory() * _HOST_SHARE / sharing
+        return [MemoryPlan(on_host, 0.0, chunk)]
+    free = free_device_memory(device) / sharing
+    on_device = min(wanted, max(free * _SPARE - needs.working, 0.0))
+    on_host = min(wanted - on_device, free_host_memory() * _HOST_SHARE / sharing)
+    fewer = [MemoryPlan(0.0, min(wanted, on_host + on_device), size) for size in (chunk, int(chunk * _SMALL_CHUNK))]
+    return list(dict.fromkeys([MemoryPlan(on_device, on_host, chunk), *fewer]))
+
+
+def model_bytes(loaded: LoadedModel) -> int:
+    """What the weights take; tied ones once."""
+    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in loaded.model.parameters()}
+    return sum(storage.nbytes() for storage in storages.values())
+
+
+def free_device_memory(device: torch.device) -> int:
+    """What a GPU has free, with what this process holds of it without need."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def free_host_memory() -> int:
+    """What the machine has free, or the container that this runs in if that is less."""
+    memory = psutil.virtual_memory()
+    try:
+        limit = int(_CONTROL_GROUP_LIMIT.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # no control groups here, or no limit in this one
+        return int(memory.available)
+    return int(max(min(memory.available, limit - (memory.total - memory.available)), 0))
+
+
+def _widths(loaded: LoadedModel, group: Group) -> tuple[int, int]:
+    weights = [loaded.model.get_submodule(name).weight for name in group.members]
+    return weights[0].shape[1], sum(len(weight) for weight in weights)
+
+
+def _batch_bytes(loaded: LoadedModel, layout: Layout, widths: dict[str, tuple[int, int]], batch: TokenBatch) -> int:
+    """Rows that are captured, what autograd keeps between the layers, and the logits with their gradient."""
+    item = loaded.dtype.itemsize
+    values = sum(inputs + outputs for inputs, outputs in widths.values())
+    captured = batch.loss_tokens * values * item
+    kept = batch.input_ids.numel() * values * (item + _FLOAT32) // 2
+    vocabulary = layout.head.weights // widths[layout.groups[0].name][0] if layout.groups else 0
+    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (2 * item + 3 * _FLOAT32))
+    return captured + kept + logits
+
+
+def _group_bytes(group: Group, inputs: int, outputs: int, rows: int, weight_formats: int, loaded: LoadedModel) -> int:
+    """Weights as they are and in every format, rows with their gradients, and a part of a product."""
+    copies = 1 + (len(group.members) > 1) + weight_formats + 1
+    per_row = 3 * inputs + 3 * outputs
+    chunk = min(CHUNK_ELEMENTS[loaded.device.type], rows * outputs)
+    return _FLOAT32 * (group.weights * copies + rows * per_row + 2 * chunk)

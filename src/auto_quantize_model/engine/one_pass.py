@@ -1,0 +1,191 @@
+"""One pass: capture and replay under a memory plan, with captures on disk where that is wanted or needed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from auto_quantize_model.captures.identity import capture_name, code_version, digest
+from auto_quantize_model.captures.kept import UNKEPT
+from auto_quantize_model.captures.sizes import show_size
+from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError
+from auto_quantize_model.engine.captured import capture
+from auto_quantize_model.engine.environment import describe_environment
+from auto_quantize_model.engine.memory import plans, predict
+from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.engine.score_files import ScoreFiles
+from auto_quantize_model.errors import CaseError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from auto_quantize_model.captures.settings import CaptureSettings
+    from auto_quantize_model.engine.batches import TokenBatch
+    from auto_quantize_model.engine.groups import Layout
+    from auto_quantize_model.engine.memory import MemoryPlan, Needs
+    from auto_quantize_model.engine.progress import Notice, Progress
+    from auto_quantize_model.engine.replay import FormatSize
+    from auto_quantize_model.engine.scores import GroupScore
+    from auto_quantize_model.families.checkpoint import Checkpoint
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import RunPlan
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+    Scores = dict[FormatSize, list[GroupScore]]
+
+_ATTEMPTS = 10
+"""How many damaged captures are made anew before the disk is to blame."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pass:
+    """Everything that a pass works with, ready to run."""
+
+    loaded: LoadedModel
+    layout: Layout
+    plan: RunPlan
+    batches: Sequence[TokenBatch]
+    formats: Mapping[str, FormatQuantizers]
+    checkpoint: Checkpoint
+
+    @property
+    def device(self) -> torch.device:
+        """Where the pass runs."""
+        return self.loaded.device
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the tokens that a captured batch depends on."""
+        members = json.dumps([group.members for group in self.layout.groups])
+        return {
+            "checkpoint_sha256": self.checkpoint.fingerprint,
+            "family": self.plan.cases[0].model.family,
+            "dtype": str(self.loaded.dtype).removeprefix("torch."),
+            "groups": digest(members.encode()),
+            "environment": describe_environment(self.device),
+            "code": code_version(),
+        }
+
+
+def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Notice) -> Scores:
+    """Score every group for every format and size; memory that runs out is met with the next smaller plan."""
+    needs = predict(
+        work.loaded,
+        work.layout,
+        work.batches,
+        work.plan.scored,
+        len({each.weight_key for each in work.formats.values()}),
+    )
+    tried = plans(needs, work.device, settings.memory, settings.processes)
+    _tell_prediction(work, needs, tried[0], notice)
+    for plan in tried:
+        try:
+            scores = _score_within(work, settings, plan, plan.needs_files(needs), progress, notice)
+        except torch.OutOfMemoryError:
+            # Not retried in here: the exception holds on to what it ran out of memory with.
+            notice(f"out of GPU memory with captured tensors {plan.describe(needs)}; trying a smaller plan")
+        else:
+            _tell_peak(work.device, notice)
+            return scores
+        _release(work.device)
+    raise CaseError(_out_of_memory(work, needs))
+
+
+def _score_within(
+    work: Pass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, progress: Progress, notice: Notice
+) -> Scores:
+    with _folder(work, settings, needs_files=needs_files) as folder:
+        for _ in range(_ATTEMPTS):
+            try:
+                return _capture_and_replay(work, settings, plan, folder, progress, notice)
+            except DamagedCaptureError as error:
+                notice(f"{error}; capturing it again")
+        raise CaseError(f"{folder}: captures that were just written read back damaged; name another folder for them")
+
+
+def _capture_and_replay(
+    work: Pass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, progress: Progress, notice: Notice
+) -> Scores:
+    facts = work.facts() if folder is not None else {}
+    about = {"model": work.plan.cases[0].model.name, **facts}
+    files = None if folder is None else CaptureFiles(folder, work.batches, work.plan.scored, about)
+    placement = plan.placement(files)
+    captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, progress, placement)
+    if settings.keep and captured.made < len(work.batches):
+        kept = len(work.batches) - captured.made
+        notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
+    return replay(
+        captured,
+        work.loaded,
+        work.plan,
+        describe_rows(work.plan, work.batches, work.plan.scored),
+        work.formats,
+        progress,
+        shared=_score_files(work, settings),
+        chunk_elements=plan.chunk_elements,
+    )
+
+
+@contextlib.contextmanager
+def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iterator[Path | None]:
+    """The folder for captured batches; None where they stay in memory, gone afterwards unless they are kept."""
+    if settings.keep:
+        yield settings.root / capture_name(work.facts())
+    elif settings.shared is not None:
+        yield settings.shared / capture_name(work.facts())
+    elif needs_files:
+        try:
+            settings.root.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=settings.root))
+        except OSError as error:
+            raise InputError(f"{error.filename or settings.root}: cannot be written: {error.strerror}") from None
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    else:
+        yield None
+
+
+def _score_files(work: Pass, settings: CaptureSettings) -> ScoreFiles | None:
+    if settings.shared is None:
+        return None
+    asked = [work.facts(), sorted(work.formats), repr(sorted(work.plan.sizes.items()))]
+    return ScoreFiles(settings.shared / f"scores-{digest(json.dumps(asked, sort_keys=True).encode())}")
+
+
+def _tell_prediction(work: Pass, needs: Needs, plan: MemoryPlan, notice: Notice) -> None:
+    captured = f"captured tensors {plan.describe(needs)}"
+    if work.device.type == "cuda":
+        peak = needs.model + min(needs.captured, plan.device_bytes) + needs.working
+        notice(f"memory: predicted peak {show_size(peak)}, of it the model {show_size(needs.model)}; {captured}")
+        torch.cuda.reset_peak_memory_stats(work.device)
+    elif plan.needs_files(needs):
+        notice(f"memory: {captured}")
+
+
+def _tell_peak(device: torch.device, notice: Notice) -> None:
+    if device.type == "cuda":
+        notice(f"memory: peak {show_size(torch.cuda.max_memory_allocated(device))}")
+
+
+def _release(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _out_of_memory(work: Pass, needs: Needs) -> str:
+    autoquant = work.plan.cases[0].autoquant
+    return (
+        f"out of GPU memory, with every captured tensor elsewhere: the model takes {show_size(needs.model)} and the "
+        f"pass about {show_size(needs.working)} beside it; lower autoquant.batch_size (now {autoquant.batch_size}), "
+        "free the GPU of other processes, or let more GPUs be seen"
+    )
