@@ -15,7 +15,7 @@ from tests.places import ROOT, SUITE
 from auto_quantize_model import CaptureSettings, InputError, load_suite, run_cases
 from auto_quantize_model.captures import kept
 from auto_quantize_model.captures.kept import kept_captures
-from auto_quantize_model.engine import memory, one_pass
+from auto_quantize_model.engine import one_pass
 from auto_quantize_model.engine import replay as replay_module
 from auto_quantize_model.engine.capture import Recorder
 from auto_quantize_model.engine.memory import MemoryPlan
@@ -275,17 +275,3 @@ class TestMemoryThatRunsOut:
         assert error.startswith("out of GPU memory, with every captured tensor elsewhere: the model takes 1.4 MB")
         assert "lower autoquant.batch_size (now 8)" in error
         assert "\n" not in error
-
-
-def test_plans_on_a_gpu_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    needs = memory.Needs(model=8_000, captured=50_000, capture=3_000, replay=5_000)
-    monkeypatch.setattr(memory, "free_device_memory", lambda _: 40_000)
-    monkeypatch.setattr(memory, "free_host_memory", lambda: 20_000)
-    cuda = torch.device("cuda")
-    first, second, third = memory.plans(needs, cuda, None)
-    assert (first.device_bytes, first.host_bytes) == (31_000, 10_000)
-    assert first.needs_files(needs)
-    assert (second.device_bytes, second.chunk_elements) == (0, first.chunk_elements)
-    assert third.chunk_elements < second.chunk_elements
-    assert [plan.device_bytes for plan in memory.plans(needs, cuda, 0)] == [0, 0]
-    assert memory.plans(needs, cuda, None, sharing=2)[0].device_bytes == 13_000

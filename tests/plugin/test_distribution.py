@@ -51,14 +51,23 @@ def test_the_cases_of_a_model_stay_on_one_worker(project: Project) -> None:
     workers = [{each["worker"] for each in records.values() if each["model"] == model} for model in ("one", "two")]
     assert [len(each) for each in workers] == [1, 1]
     assert workers[0] != workers[1]
-    assert not lines_with(result, "workers each ran the pass")
+    assert not lines_with(result, "shared by")
     assert sum(record["pass_seconds"] is not None for record in records.values()) == 2
     assert lines_with(result, "one: one pass for 2 cases")
 
 
-def test_a_pass_that_two_workers_repeat_is_told(project: Project) -> None:
-    result = project.run_apart("-n", "2", "--sensitivity-json", "summary.json")
+def test_the_workers_that_have_one_model_share_its_pass(project: Project) -> None:
+    assert project.run("--publish").ret == 0
+    artifacts = project.files("out")
+    result = project.run_apart(*MODES["loadgroup"], "--sensitivity-json", "summary.json")
+    result.assert_outcomes(passed=2)
     assert {record["worker"] for record in summary_of(project).values()} == {"gw0", "gw1"}
+    assert lines_with(result, "one: one pass, shared by 2 workers")
+    assert project.files("out") == artifacts, "the same bytes, and nothing shared is left behind"
+
+
+def test_a_loop_that_two_workers_repeat_is_told(project: Project) -> None:
+    result = project.run_apart("-n", "2", "--sensitivity-engine", "modelopt")
     assert lines_with(result, "2 workers each ran the pass")
     assert lines_with(result, "--dist loadgroup keeps a model's cases on one worker")
 

@@ -28,7 +28,7 @@ _SPARE = 0.9
 _HOST_SHARE = 0.5
 """The share of the host's free memory that captured tensors may take: the machine has other users."""
 _SMALL_CHUNK = 1 / 16
-_CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,12 +121,12 @@ def free_device_memory(device: torch.device) -> int:
 
 def free_host_memory() -> int:
     """What the machine has free, or the container that this runs in if that is less."""
-    memory = psutil.virtual_memory()
+    available = int(psutil.virtual_memory().available)
     try:
-        limit = int(_CONTROL_GROUP_LIMIT.read_text(encoding="ascii"))
+        limit, used = (int((_CONTROL_GROUP / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
     except (OSError, ValueError):  # no control groups here, or no limit in this one
-        return int(memory.available)
-    return int(max(min(memory.available, limit - (memory.total - memory.available)), 0))
+        return available
+    return max(min(available, limit - used), 0)
 
 
 def _widths(loaded: LoadedModel, group: Group) -> tuple[int, int]:
@@ -141,13 +141,14 @@ def _batch_bytes(loaded: LoadedModel, layout: Layout, widths: dict[str, tuple[in
     captured = batch.loss_tokens * values * item
     kept = batch.input_ids.numel() * values * (item + _FLOAT32) // 2
     vocabulary = layout.head.weights // widths[layout.groups[0].name][0] if layout.groups else 0
-    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (2 * item + 3 * _FLOAT32))
+    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (item + 2 * _FLOAT32))
     return captured + kept + logits
 
 
 def _group_bytes(group: Group, inputs: int, outputs: int, rows: int, weight_formats: int, loaded: LoadedModel) -> int:
     """Weights as they are and in every format, rows with their gradients, and a part of a product."""
     copies = 1 + (len(group.members) > 1) + weight_formats + 1
-    per_row = 3 * inputs + 3 * outputs
+    per_row = 3 * (inputs + outputs)
     chunk = min(CHUNK_ELEMENTS[loaded.device.type], rows * outputs)
-    return _FLOAT32 * (group.weights * copies + rows * per_row + 2 * chunk)
+    joined = 0 if loaded.dtype == torch.float32 else rows * (inputs + outputs) * loaded.dtype.itemsize
+    return joined + _FLOAT32 * (group.weights * copies + rows * per_row + 2 * chunk)
