@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.captures.settings import CaptureSettings
@@ -29,8 +30,6 @@ from auto_quantize_model.precision.formats import resolve_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import torch
 
     from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.cases.suite import Case
@@ -131,6 +130,9 @@ def _prepare(
 ) -> _Run:
     first = plan.cases[0]
     found = find_device(device or first.autoquant.device, first.model.devices)
+    if found.index is not None:
+        # Kernels that ModelOpt compiles run on the current device, wherever their tensors are.
+        torch.cuda.set_device(found)
     # Replay has no shortcut for the KL method: each group must really be quantized and run.
     actual: EngineName = engine if first.autoquant.method == "gradient" else "modelopt"
     formats: dict[str, _Format] = {}

@@ -67,13 +67,13 @@ def test_plans_on_a_gpu_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_device_memory", lambda _: 40_000)
     monkeypatch.setattr(memory, "free_host_memory", lambda: 20_000)
     cuda = torch.device("cuda")
-    first, second, third = memory.plans(needs, cuda, None)
+    first, second, third = memory.plans(needs, [cuda], None)
     assert (first.device_bytes, first.host_bytes) == (31_000, 10_000)
     assert first.needs_files(needs)
     assert (second.device_bytes, second.chunk_elements) == (0, first.chunk_elements)
     assert third.chunk_elements < second.chunk_elements
-    assert [plan.device_bytes for plan in memory.plans(needs, cuda, 0)] == [0, 0]
-    assert memory.plans(needs, cuda, None, sharing=2)[0].device_bytes == 13_000
+    assert [plan.device_bytes for plan in memory.plans(needs, [cuda], 0)] == [0, 0]
+    assert memory.plans(needs, [cuda], None, sharing=2)[0].device_bytes == 13_000
 
 
 def test_a_container_with_less_memory_than_its_machine_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -93,24 +93,26 @@ def predict(
     )
 
 
-def plans(needs: Needs, device: torch.device, limit: int | None, sharing: int = 1) -> list[MemoryPlan]:
+def plans(needs: Needs, devices: Sequence[torch.device], limit: int | None, sharing: int = 1) -> list[MemoryPlan]:
     """The plan to begin with, and smaller ones for when memory runs out; `sharing` processes use one device."""
-    chunk = CHUNK_ELEMENTS[device.type]
+    kind = devices[0].type
+    chunk = CHUNK_ELEMENTS[kind]
     wanted = math.inf if limit is None else float(limit)
-    if device.type != "cuda":
+    if kind != "cuda":
         on_host = wanted if limit is not None else free_host_memory() * _HOST_SHARE / sharing
         return [MemoryPlan(on_host, 0.0, chunk)]
-    free = free_device_memory(device) / sharing
-    on_device = min(wanted, max(free * _SPARE - needs.working, 0.0))
+    free = sum(max(free_device_memory(device) / sharing * _SPARE - needs.working, 0.0) for device in devices)
+    on_device = min(wanted, free)
     on_host = min(wanted - on_device, free_host_memory() * _HOST_SHARE / sharing)
     fewer = [MemoryPlan(0.0, min(wanted, on_host + on_device), size) for size in (chunk, int(chunk * _SMALL_CHUNK))]
     return list(dict.fromkeys([MemoryPlan(on_device, on_host, chunk), *fewer]))
 
 
 def model_bytes(loaded: LoadedModel) -> int:
-    """What the weights take; tied ones once."""
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in loaded.model.parameters()}
-    return sum(storage.nbytes() for storage in storages.values())
+    """What the weights take where the model runs; tied ones once."""
+    kind = loaded.device.type
+    storages = [weight.untyped_storage() for weight in loaded.model.parameters() if weight.device.type == kind]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def free_device_memory(device: torch.device) -> int:

@@ -18,6 +18,7 @@ from auto_quantize_model.captures.kept import UNKEPT
 from auto_quantize_model.captures.sizes import show_size
 from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError
 from auto_quantize_model.engine.captured import capture
+from auto_quantize_model.engine.devices import devices_of
 from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.memory import plans, predict
 from auto_quantize_model.engine.replay import describe_rows, replay
@@ -58,8 +59,13 @@ class Pass:
 
     @property
     def device(self) -> torch.device:
-        """Where the pass runs."""
+        """Where the pass runs, or begins if the model is spread over several devices."""
         return self.loaded.device
+
+    @property
+    def devices(self) -> list[torch.device]:
+        """Every device of the language model."""
+        return devices_of(self.loaded)
 
     def facts(self) -> dict[str, Any]:
         """Everything but the tokens that a captured batch depends on."""
@@ -83,7 +89,7 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
         work.plan.scored,
         len({each.weight_key for each in work.formats.values()}),
     )
-    tried = plans(needs, work.device, settings.memory, settings.processes)
+    tried = plans(needs, work.devices, settings.memory, settings.processes)
     _tell_prediction(work, needs, tried[0], notice)
     for plan in tried:
         try:
@@ -92,7 +98,7 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
             # Not retried in here: the exception holds on to what it ran out of memory with.
             notice(f"out of GPU memory with captured tensors {plan.describe(needs)}; trying a smaller plan")
         else:
-            _tell_peak(work.device, notice)
+            _tell_peak(work.devices, notice)
             return scores
         _release(work.device)
     raise CaseError(_out_of_memory(work, needs))
@@ -166,14 +172,16 @@ def _tell_prediction(work: Pass, needs: Needs, plan: MemoryPlan, notice: Notice)
     if work.device.type == "cuda":
         peak = needs.model + min(needs.captured, plan.device_bytes) + needs.working
         notice(f"memory: predicted peak {show_size(peak)}, of it the model {show_size(needs.model)}; {captured}")
-        torch.cuda.reset_peak_memory_stats(work.device)
+        for device in work.devices:
+            torch.cuda.reset_peak_memory_stats(device)
     elif plan.needs_files(needs):
         notice(f"memory: {captured}")
 
 
-def _tell_peak(device: torch.device, notice: Notice) -> None:
-    if device.type == "cuda":
-        notice(f"memory: peak {show_size(torch.cuda.max_memory_allocated(device))}")
+def _tell_peak(devices: Sequence[torch.device], notice: Notice) -> None:
+    peaks = [show_size(torch.cuda.max_memory_allocated(device)) for device in devices if device.type == "cuda"]
+    if peaks:
+        notice(f"memory: peak {', '.join(peaks)}")
 
 
 def _release(device: torch.device) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture_files import to_host
+from auto_quantize_model.engine.devices import current
 from auto_quantize_model.engine.lookahead import one_ahead, one_behind
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.progress import silent
@@ -183,7 +184,11 @@ class _Replay:
         """Start the work on a group; on a GPU it goes on while others begin."""
         maxima = self._maxima[seen.group.name]
         variants = _input_variants(self._plan, self._formats, self.wanted, maxima)
-        work = _GroupWork(seen, self._loaded, self._rows, variants, self._chunk_elements) if seen.complete else None
+        work = None
+        if seen.complete:
+            modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
+            with current(modules[0].weight.device):
+                work = _GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
         return _Begun(seen.group, self._plan, self._rows, variants, work)
 
 
@@ -306,14 +311,13 @@ class _GroupWork:
     def __init__(
         self,
         seen: GroupRows,
-        loaded: LoadedModel,
+        modules: Sequence[Any],
         rows: Rows,
         variants: Sequence[_InputVariant],
         chunk_elements: int | None,
     ) -> None:
         self._rows = rows
         self._variants = variants
-        modules = [loaded.model.get_submodule(name) for name in seen.group.members]
         # In float32 even where the model is not: rounding a difference to bfloat16 inflates scores.
         self._own_weights = [module.weight.detach() for module in modules]
         self._device = self._own_weights[0].device
@@ -337,7 +341,8 @@ class _GroupWork:
         if np.all(found < SATURATION):
             return [_RowSums(each, np.zeros(len(each), dtype=bool)) for each in found]
         # Rare, so only now is it worth looking at single products, as ModelOpt always does.
-        clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
+        with current(self._device):
+            clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
         self._forget()
         pairs = zip(clamped.cpu().numpy().astype(np.float64), full.cpu().numpy() > 0, strict=True)
         return [_RowSums(each, saturated) for each, saturated in pairs]

@@ -34,14 +34,15 @@ class FormatQuantizers:
 
     def quantize_weight(self, weight: Tensor) -> Tensor:
         """Quantize a weight the way ModelOpt calibrates and quantizes it in a model."""
-        quantizer = copy.deepcopy(self.weight)
+        quantizer = copy.deepcopy(self.weight).to(weight.device)
         if self.calibrated:
             _calibrate_max(quantizer, weight)
         return _quantize(quantizer, weight)
 
     def quantize_input(self, values: Tensor, maximum: Tensor) -> Tensor:
         """Quantize inputs, given the absolute maximum that calibration (or the batch) saw."""
-        self.input.amax = maximum
+        # A model may be spread over devices, and the maximum stays where it was first set.
+        self.input.to(values.device).amax = maximum
         return _quantize(self.input, values)
 
 
