@@ -13,8 +13,8 @@ from tests.places import SUITE, TINY
 from tests.small_models import build_llama
 
 from auto_quantize_model import InputError, load_suite, run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ QUERY = "model.language_model.layers.3.self_attn.q_proj.weight"
 
 
 def load(settings: ModelSettings, folder: Path) -> LoadedModel:
-    return load_model(settings, Checkpoint(folder), CPU)
+    return load_model(settings, open_checkpoint(folder), CPU)
 
 
 def message_of(settings: ModelSettings, folder: Path) -> str:
@@ -223,12 +223,12 @@ def test_a_foreign_tokenizer(tiny: Path) -> None:
 
 
 def test_the_fingerprint_is_of_the_tensors_alone(tiny: Path) -> None:
-    before = Checkpoint(tiny).fingerprint
+    before = open_checkpoint(tiny).fingerprint
     change_config(tiny, transformers_version="0")
     shard(tiny)
-    assert Checkpoint(tiny).fingerprint == before
+    assert open_checkpoint(tiny).fingerprint == before
     weight = load_file(tiny / "model-1-of-2.safetensors")
     name = min(weight)
     weight[name].view(-1)[0] += 1
     save_file(weight, tiny / "model-1-of-2.safetensors", {"format": "pt"})
-    assert Checkpoint(tiny).fingerprint != before
+    assert open_checkpoint(tiny).fingerprint != before
