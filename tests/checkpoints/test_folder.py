@@ -99,8 +99,12 @@ def test_pickled_weights_are_never_loaded(tiny: Path) -> None:
 
 
 def test_a_download_that_stopped(tiny: Path) -> None:
-    (tiny / "model.safetensors").rename(tiny / "model.safetensors.incomplete")
-    assert "has not finished downloading" in message_of(TINY_SETTINGS, tiny)
+    # Where `hf download --local-dir` keeps what it has not finished.
+    begun = tiny / ".cache" / "huggingface" / "download"
+    begun.mkdir(parents=True)
+    (tiny / "model.safetensors").rename(begun / "model.safetensors.abc.incomplete")
+    with pytest.raises(InputError, match=r"has not finished downloading; finish the download: hf download"):
+        open_checkpoint(tiny, "finish the download: hf download someone/something")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 1000, 100_000])
@@ -198,6 +202,14 @@ def test_an_architecture_that_transformers_does_not_have(llama: Path) -> None:
     message = message_of(LLAMA_SETTINGS, llama)
     assert "model_type 'llama9' is unknown to the installed transformers" in message
     assert "the checkpoint was written by transformers 9.1.0: install a version that has it" in message
+
+
+def test_the_transformers_that_an_architecture_needs(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.__version__", "4.56.2")
+    message = message_of(TINY_SETTINGS, tiny)
+    assert "model_type 'qwen3_vl' needs transformers 4.57 or newer, and 4.56.2 is installed: pip install" in message
+    monkeypatch.setattr("transformers.__version__", "4.57.0.dev0")
+    load(TINY_SETTINGS, tiny)
 
 
 @pytest.mark.parametrize("broken", ["", "{}"])

@@ -50,7 +50,8 @@ def _check_report(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
         raise InputError(
             f"{checkpoint.path}: the tensor '{name}' has shape {tuple(found)}, but config.json wants {tuple(expected)}"
         )
-    unexpected = sorted(report.get("unexpected_keys") or ())
+    # Old checkpoints hold what rotary embeddings compute for themselves; transformers knows that of most models.
+    unexpected = [name for name in sorted(report.get("unexpected_keys") or ()) if not name.endswith(".inv_freq")]
     if unexpected:
         raise InputError(
             f"{checkpoint.path}: {len(unexpected)} tensors have no place in the model that its configuration "
