@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import functools
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from auto_quantize_model.checkpoints.fingerprint import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from auto_quantize_model.checkpoints.folder import SafetensorsFolder
@@ -34,6 +36,10 @@ class Checkpoint(abc.ABC):
     @abc.abstractmethod
     def source(self) -> tuple[str, dict[str, str]]:
         """What transformers' `from_pretrained` takes to load from here: the place, and further arguments."""
+
+    def being_loaded(self) -> AbstractContextManager[None]:
+        """What must hold while transformers loads from here."""
+        return contextlib.nullcontext()
 
     @abc.abstractmethod
     def require_loadable(self, model_types: Container[str], kind: str) -> None:

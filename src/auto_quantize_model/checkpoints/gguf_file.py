@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-    from pathlib import Path
+    from collections.abc import Container, Iterator
 
     from auto_quantize_model.checkpoints.folder import SafetensorsFolder
 
@@ -44,6 +45,25 @@ class GgufFile(Checkpoint):
     def source(self) -> tuple[str, dict[str, str]]:
         """The file's folder, and its name in it."""
         return str(self.path.parent), {"gguf_file": self.path.name}
+
+    @contextlib.contextmanager
+    def being_loaded(self) -> Iterator[None]:
+        """Have the file read once.
+
+        transformers reads it anew for the configuration, the weights and, twice, the tokenizer, at seconds each, and
+        shows a bar that no setting of it reaches.
+        """
+        reader = self._reader
+        import gguf
+        from transformers import modeling_gguf_pytorch_utils as loading
+
+        plain, bar = gguf.GGUFReader, loading.tqdm
+        gguf.GGUFReader = lambda path: reader if Path(path) == self.path else plain(path)
+        loading.tqdm = lambda items, **_: items
+        try:
+            yield
+        finally:
+            gguf.GGUFReader, loading.tqdm = plain, bar
 
     def require_loadable(self, model_types: Container[str], kind: str) -> None:  # noqa: ARG002
         """Refuse half a file. GGUF has names of its own for architectures, and transformers says which it reads."""

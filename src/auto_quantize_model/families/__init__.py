@@ -21,7 +21,7 @@ _LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl, "vlm": load_
 
 def load_model(settings: ModelSettings, checkpoint: Checkpoint, device: torch.device) -> LoadedModel:
     """Load a model in its family's way, frozen and in evaluation mode, and check its weights."""
-    with quiet_transformers():
+    with quiet_transformers(), checkpoint.being_loaded():
         loaded = _LOADERS[settings.family](checkpoint, device, settings.dtype)
     loaded.freeze()
     loaded.check_finite(checkpoint)
