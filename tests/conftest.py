@@ -9,10 +9,25 @@ from tests.places import SUITE, TINY
 from auto_quantize_model import load_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from auto_quantize_model import Suite
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests see nothing of the user's caches and checkpoints, and share a cache of their own."""
+    from huggingface_hub import constants
+
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SENSITIVITY_CACHE", str(folder / "sensitivity"))
+        patch.delenv("SENSITIVITY_MODEL_PATH", raising=False)
+        # For the processes that tests start, and for this one, which has read it.
+        patch.setenv("HF_HUB_CACHE", str(folder / "hub"))
+        patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from tests.places import TINY
 from transformers import (
@@ -16,6 +18,12 @@ from transformers import (
     LlamaForCausalLM,
     MixtralConfig,
     MixtralForCausalLM,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    SmolVLMConfig,
+    SmolVLMForConditionalGeneration,
 )
 
 if TYPE_CHECKING:
@@ -96,3 +104,103 @@ def build_gemma3(folder: Path) -> None:
     config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=5)
     Gemma3ForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+_TEXT = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+}
+
+
+def build_qwen3(folder: Path) -> None:
+    """A Qwen3 with query and key norms, and a tied head."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    torch.manual_seed(3)
+    config = Qwen3Config(vocab_size=len(tokenizer), head_dim=16, tie_word_embeddings=True, **_TEXT)
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_qwen2_5_vl(folder: Path) -> None:
+    """A Qwen2.5-VL, whose checkpoint names its tensors otherwise than the loaded model."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    torch.manual_seed(3)
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3]}
+    text = {"vocab_size": len(tokenizer), "rope_scaling": rope, "bos_token_id": 1, "eos_token_id": 2, **_TEXT}
+    vision = {
+        "depth": 1,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "fullatt_block_indexes": [0],
+    }
+    Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_smolvlm(folder: Path) -> None:
+    """A Llama that a connector of no usual name joins to a vision tower."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    torch.manual_seed(3)
+    text = {"model_type": "llama", "vocab_size": len(tokenizer), **_TEXT}
+    vision = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    config = SmolVLMConfig(
+        text_config=text, vision_config=vision, scale_factor=2, image_token_id=5, pad_token_id=tokenizer.pad_token_id
+    )
+    SmolVLMForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_llama_gguf(file: Path) -> None:
+    """A Llama in one GGUF file with its tokenizer; like many, it has an end token and no padding token."""
+    from gguf import GGUFWriter
+
+    hidden, layers, heads, inner = 64, 2, 4, 128
+    bpe = json.loads((TINY / "checkpoint" / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+    tokens = sorted(bpe["vocab"], key=lambda token: bpe["vocab"][token])
+    random = np.random.default_rng(3)
+    writer = GGUFWriter(file, "llama")
+    writer.add_block_count(layers)
+    writer.add_context_length(128)
+    writer.add_embedding_length(hidden)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([1] * len(tokens))
+    writer.add_token_merges([" ".join(pair) for pair in bpe["merges"]])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd": (len(tokens), hidden),
+        "output": (len(tokens), hidden),
+        "output_norm": (hidden,),
+    }
+    for layer in range(layers):
+        block: dict[str, tuple[int, ...]] = {f"attn_{name}": (hidden, hidden) for name in ("q", "k", "v", "output")}
+        block |= {"ffn_gate": (inner, hidden), "ffn_up": (inner, hidden), "ffn_down": (hidden, inner)}
+        block |= {"attn_norm": (hidden,), "ffn_norm": (hidden,)}
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
+    for name, shape in shapes.items():
+        values = random.normal(scale=0.2, size=shape) if len(shape) > 1 else np.ones(shape)
+        writer.add_tensor(f"{name}.weight", values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

@@ -23,8 +23,11 @@ LIGHT = (
     "auto_quantize_model.baselines.sources",
     "auto_quantize_model.baselines.tree",
     "auto_quantize_model.artifacts",
+    "auto_quantize_model.cache",
     "auto_quantize_model.captions.command",
     "auto_quantize_model.cases.suite",
+    "auto_quantize_model.checkpoints.fingerprint",
+    "auto_quantize_model.checkpoints.locate",
     "auto_quantize_model.cli",
     "auto_quantize_model.manifest.build",
     "auto_quantize_model.manifest.document",
@@ -56,6 +59,15 @@ def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
         "plan_runs(load_suite('sensitivity_cases/suite.yaml').select('tiny'))"
     )
     assert not imported_by(code) & set(HEAVY)
+
+
+def test_finding_the_embedded_models_checkpoint_needs_no_hub() -> None:
+    code = (
+        "from auto_quantize_model import load_suite\n"
+        "from auto_quantize_model.checkpoints.locate import locate\n"
+        "locate(load_suite('sensitivity_cases/suite.yaml').select('tiny')[0])"
+    )
+    assert not imported_by(code) & {*HEAVY, "huggingface_hub", "gguf"}
 
 
 def test_loading_the_plugin_costs_a_session_that_does_not_use_it_next_to_nothing() -> None:

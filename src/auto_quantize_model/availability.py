@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.checkpoints.locate import locate
 from auto_quantize_model.errors import UnavailableError
-from auto_quantize_model.paths import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +22,9 @@ def why_unavailable(case: Case, device: str | None, path: Path | None) -> str | 
         find_device(device or case.autoquant.device, case.model.devices)
     except UnavailableError as error:
         reasons.append(str(error))
-    # A folder that the user names must be there; that its model was never fetched is no mistake.
-    if path is None and not has_checkpoint(case):
-        reasons.append(f"no checkpoint in {shown(case.checkpoint)}{_how_to_get(case)}")
+    try:
+        # A place that the user names must be there; that its model was never fetched is no mistake.
+        locate(case, path)
+    except UnavailableError as error:
+        reasons.append(str(error))
     return "; ".join(reasons) or None
-
-
-def has_checkpoint(case: Case) -> bool:
-    """Whether the model's own checkpoint folder is there; whether it is whole shows when it is read."""
-    return case.checkpoint.is_dir()
-
-
-def _how_to_get(case: Case) -> str:
-    if case.model.hub_id is None:
-        return ""
-    return f": hf download {case.model.hub_id} --local-dir {shown(case.checkpoint)}"

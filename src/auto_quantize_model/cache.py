@@ -1,16 +1,18 @@
-"""Where this user keeps what can be made again."""
+"""Where the project keeps what it can compute again."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import platformdirs
-
 VARIABLE = "SENSITIVITY_CACHE"
 
 
 def cache_root() -> Path:
-    """The folder of everything that is kept between runs; nothing in it is ever missed."""
+    """The cache folder: the user's own, or the one that the environment variable `SENSITIVITY_CACHE` names."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else platformdirs.user_cache_path("auto-quantize-model")
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("auto-quantize-model")

@@ -12,6 +12,8 @@ import torch
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.captures.settings import CaptureSettings
+from auto_quantize_model.checkpoints.locate import locate
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
@@ -22,7 +24,6 @@ from auto_quantize_model.engine.scores import CaseScores
 from auto_quantize_model.engine.search import search
 from auto_quantize_model.errors import CaseError, InputError, NotCoveredError, nearest
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.manifest.build import build_manifest
 from auto_quantize_model.plan import format_key, plan_runs, size_key
 from auto_quantize_model.precision.capability import Kernels, check_format, find_device
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.groups import Layout
     from auto_quantize_model.engine.progress import Notice, Progress
@@ -142,7 +144,8 @@ def _prepare(
             formats[key] = _prepare_format(pair, actual, found)
         except CaseError as error:
             refused[key] = str(error)
-    checkpoint = Checkpoint(paths.get(first.model.name, first.checkpoint))
+    located = locate(first, paths.get(first.model.name))
+    checkpoint = open_checkpoint(located.path, located.mend)
     return _Run(plan, actual, found, checkpoint, formats, refused, captures)
 
 

@@ -65,7 +65,7 @@ def test_run_folders_keep_the_published_names(suite: Suite) -> None:
 
 
 def test_models_and_pairs_stand_once_and_in_order(suite: Suite) -> None:
-    assert [model.name for model in suite.models] == ["qwen3_vl_tiny", "qwen3_vl_4b_instruct"]
+    assert [model.name for model in suite.models] == ["qwen3_vl_tiny", "qwen3_vl_4b_instruct", "smollm2_135m"]
     assert [pair.name for pair in suite.pairs] == list(PAIRS)
 
 

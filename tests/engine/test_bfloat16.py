@@ -11,11 +11,11 @@ from tests.engine.modelopt_direct import scored_groups, search_state
 from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.plan import plan_runs
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
@@ -58,7 +58,7 @@ def test_weight_only_scores_are_those_of_float32(case: Case, capsys: pytest.Capt
 def test_activation_scores_are_the_formula_in_float64(case: Case) -> None:
     mine = replayed(case)
     (plan,) = plan_runs([case])
-    loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
+    loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout = find_groups(loaded)
     batches = tokenize(plan, loaded)
     captured = capture(loaded, layout, batches, plan.scored)

@@ -9,13 +9,13 @@ import torch
 from tests.small_models import build_gemma3, build_gpt2, build_mixtral
 
 from auto_quantize_model import run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
 from auto_quantize_model.engine.products import product
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.plan import format_key, plan_runs
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, RunPlan]:
     (plan,) = plan_runs(suite.select(expression))
     case = plan.cases[0]
-    return load_model(case.model, Checkpoint(case.checkpoint), CPU), plan
+    return load_model(case.model, open_checkpoint(case.checkpoint), CPU), plan
 
 
 def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., Suite]) -> None:

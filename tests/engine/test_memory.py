@@ -11,6 +11,7 @@ from tests.places import SUITE
 from tests.small_models import build_llama
 
 from auto_quantize_model import load_suite
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine import memory
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.captured import capture
@@ -18,7 +19,6 @@ from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.engine.memory import predict
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.plan import format_key, plan_runs
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
@@ -42,7 +42,7 @@ def test_the_prediction_is_near_what_live_tensors_take(tmp_path: Path, shape: st
     suite = load_suite(SUITE, models_root=tmp_path, overrides=["suite.models=[llama]"])
     (plan,) = plan_runs(suite.select("small and not wmxfp4_afp16"))
     case = plan.cases[0]
-    loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
+    loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout, batches = find_groups(loaded), tokenize(plan, loaded)
     formats = {format_key(case): check_format(resolve_format(case.pair.format), CPU)[0] for case in plan.cases}
     needs = predict(loaded, layout, batches, plan.scored, len({each.weight_key for each in formats.values()}))

@@ -10,12 +10,12 @@ import torch
 from tests.small_models import build_llama
 
 from auto_quantize_model import run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.batches import tokenize
 from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.groups import find_groups
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 from auto_quantize_model.plan import format_key, plan_runs, size_key
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
@@ -34,7 +34,7 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
     """Replay one case from a capture whose gradients are scaled."""
     (case,) = suite.select("wint8_aint8 and small")
     (plan,) = plan_runs([case])
-    loaded = load_model(case.model, Checkpoint(case.checkpoint), CPU)
+    loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
     for recorded in captured.batches.values():

@@ -11,8 +11,8 @@ from tests.places import SUITE, TINY
 from transformers import Qwen3VLForConditionalGeneration
 
 from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 
 def test_the_language_model_is_the_whole_models_own() -> None:
-    loaded = load_model(CASE.model, Checkpoint(TINY / "checkpoint"), CPU)
+    loaded = load_model(CASE.model, open_checkpoint(TINY / "checkpoint"), CPU)
     whole = Qwen3VLForConditionalGeneration.from_pretrained(TINY / "checkpoint", dtype=torch.float32).eval()
     ids = torch.arange(5, 45).reshape(2, 20)
     mask = torch.ones_like(ids)
@@ -56,10 +56,10 @@ def test_a_head_of_its_own_is_loaded(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     tensors = load_file(folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"1 tensors are missing, 'lm_head\.weight' first"):
-        load_model(CASE.model, Checkpoint(folder), CPU)
+        load_model(CASE.model, open_checkpoint(folder), CPU)
     head = torch.randn_like(tensors["model.language_model.embed_tokens.weight"])
     save_file({**tensors, "lm_head.weight": head}, folder / "model.safetensors", {"format": "pt"})
-    loaded = load_model(CASE.model, Checkpoint(folder), CPU)
+    loaded = load_model(CASE.model, open_checkpoint(folder), CPU)
     assert torch.equal(loaded.model.lm_head.weight, head.float())
 
 

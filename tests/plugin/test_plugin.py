@@ -150,7 +150,10 @@ class TestRuns:
         result = project.run("-rs")
         result.assert_outcomes(skipped=2)
         (line,) = lines_with(result, "2 cases skipped")
-        assert "no checkpoint in models/one/nowhere: hf download someone/something --local-dir" in line
+        assert (
+            "no checkpoint in models/one/nowhere or the Hugging Face cache: hf download someone/something --local"
+            in line
+        )
         project.write_model("one", devices=["cuda"])
         assert lines_with(project.run(), "2 cases skipped: device 'cpu': the model's `devices` allow cuda only")
 

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.artifacts import REPORT_NAMES, render_reports
-from auto_quantize_model.availability import has_checkpoint
 from auto_quantize_model.baselines.folders import STAGING
 from auto_quantize_model.baselines.index import committed_index, index_file, index_text, publish_command
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
 
@@ -52,7 +52,7 @@ def stale_reports(case: Case) -> Iterator[str]:
 def missing_baselines(suite: Suite) -> Iterator[str]:
     """Cases without a baseline whose model is here."""
     for case in suite.cases:
-        if has_checkpoint(case) and not baseline_folder(case).is_dir():
+        if has_own_checkpoint(case) and not baseline_folder(case).is_dir():
             yield f"{baseline_folder(case)}: no baseline; create it: {publish_command(suite, case.id)}"
 
 

@@ -150,8 +150,10 @@ class ModelSettings(Settings):
     """One model of the suite: its `model.yaml`."""
 
     name: Name
-    family: Literal["qwen3_vl", "causal_lm"]
+    family: Literal["qwen3_vl", "causal_lm", "vlm"]
     hub_id: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")] | None = None
+    package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] | None = None
+    """An installable Python package that carries the checkpoint."""
     path: RelativePath = Field(default_factory=lambda: Path("checkpoint"))
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu", "cuda"), min_length=1, strict=False)
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"

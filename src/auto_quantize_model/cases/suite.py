@@ -53,7 +53,7 @@ class Case:
 
     @property
     def checkpoint(self) -> Path:
-        """The folder of the model's weights."""
+        """Where the model's own weights are: a folder, or a GGUF file."""
         return self.models_root / self.model.name / self.model.path
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from auto_quantize_model.captures.settings import CaptureSettings
 from auto_quantize_model.captures.sizes import parse_size
 from auto_quantize_model.cases.suite import load_suite
+from auto_quantize_model.checkpoints.locate import named_path
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def add_engine_options(parser: argparse.ArgumentParser, engine_help: str) -> Non
     """Add what it takes to run cases of a suite."""
     parser.add_argument("--engine", choices=("replay", "modelopt"), default="replay", help=engine_help)
     parser.add_argument(
-        "--model-path", action="append", default=[], metavar="NAME=DIR", help="Checkpoint of a model; repeatable"
+        "--model-path",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="Checkpoint of a model: a folder, or a GGUF file; repeatable",
     )
 
 
@@ -85,10 +90,11 @@ def parse_model_paths(texts: Iterable[str], suite: Suite) -> dict[str, Path]:
     known = {model.name for model in suite.models}
     paths = {}
     for text in texts:
-        name, equals, folder = text.partition("=")
-        if not equals or not name or not folder:
-            raise InputError(f"--model-path '{text}': write it as NAME=DIR")
+        try:
+            name, path = named_path(text)
+        except InputError as error:
+            raise InputError(f"--model-path {error}") from None
         if name not in known:
             raise InputError(f"--model-path '{text}': model '{name}' is not in the suite; {nearest(name, known)}")
-        paths[name] = Path(folder)
+        paths[name] = path
     return paths

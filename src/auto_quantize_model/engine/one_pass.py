@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from auto_quantize_model.captures.settings import CaptureSettings
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.groups import Layout
     from auto_quantize_model.engine.memory import MemoryPlan, Needs
     from auto_quantize_model.engine.progress import Notice, Progress
     from auto_quantize_model.engine.replay import FormatSize
     from auto_quantize_model.engine.scores import GroupScore
-    from auto_quantize_model.families.checkpoint import Checkpoint
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import RunPlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers

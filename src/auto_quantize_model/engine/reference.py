@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.engine.batches import TokenBatch, causal_loss
 from auto_quantize_model.engine.scores import GroupScore
 from auto_quantize_model.errors import CaseError
-from auto_quantize_model.families.loaded import DISABLED_LAYERS
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.precision.quantizers import modelopt_config
 
@@ -65,7 +64,7 @@ def _candidate_stats(
                 loss_func=_loss if gradient else None,
                 num_calib_steps=len(batches),
                 num_score_steps=len(size.scored),
-                disabled_layers=[*DISABLED_LAYERS, loaded.head],
+                disabled_layers=loaded.disabled_layers(),
                 method=autoquant.method,
                 verbose=False,
             )

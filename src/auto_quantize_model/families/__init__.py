@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING
 from auto_quantize_model.families.causal_lm import load_causal_lm
 from auto_quantize_model.families.quiet import quiet_transformers
 from auto_quantize_model.families.qwen3_vl import load_qwen3_vl
+from auto_quantize_model.families.vlm import load_vlm
 
 if TYPE_CHECKING:
     import torch
 
     from auto_quantize_model.cases.settings import ModelSettings
-    from auto_quantize_model.families.checkpoint import Checkpoint
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.families.loaded import LoadedModel
 
-_LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl}
+_LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl, "vlm": load_vlm}
 
 
 def load_model(settings: ModelSettings, checkpoint: Checkpoint, device: torch.device) -> LoadedModel:
     """Load a model in its family's way, frozen and in evaluation mode, and check its weights."""
-    with quiet_transformers():
+    with quiet_transformers(), checkpoint.being_loaded():
         loaded = _LOADERS[settings.family](checkpoint, device, settings.dtype)
     loaded.freeze()
     loaded.check_finite(checkpoint)

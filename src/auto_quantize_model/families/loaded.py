@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from auto_quantize_model.families.checkpoint import Checkpoint
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
 
 DISABLED_LAYERS = (
     "*lm_head*",
@@ -68,6 +68,15 @@ class LoadedModel:
             return False
         return not any(fnmatch.fnmatch(name, pattern) for pattern in (*DISABLED_LAYERS, self.head))
 
+    def disabled_layers(self) -> list[str]:
+        """Patterns of the layers that ModelOpt must leave alone: all that are not in scope."""
+        outside = [
+            name
+            for name, module in self.model.named_modules()
+            if isinstance(module, torch.nn.Linear) and not self.in_scope(name)
+        ]
+        return list(dict.fromkeys([*DISABLED_LAYERS, self.head, *outside]))
+
     def freeze(self) -> None:
         """Prepare for scoring: no dropout, no parameter gradients."""
         self.model.eval()
@@ -80,6 +89,6 @@ class LoadedModel:
             if not bool(torch.isfinite(parameter).all()):
                 count = int((~torch.isfinite(parameter)).sum())
                 raise InputError(
-                    f"{checkpoint.folder}: the tensor '{name}' has {count} NaN or infinite values; "
-                    "mend or download the checkpoint again"
+                    f"{checkpoint.path}: the tensor '{name}' has {count} NaN or infinite values; "
+                    f"mend them, or {checkpoint.mend}"
                 )

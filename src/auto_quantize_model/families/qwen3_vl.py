@@ -11,7 +11,8 @@ from auto_quantize_model.families.loaded import LoadedModel
 from auto_quantize_model.families.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    from auto_quantize_model.families.checkpoint import Checkpoint
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
+    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
 
 LANGUAGE_MODEL = "model.language_model"
 HEAD = "lm_head"
@@ -19,30 +20,31 @@ HEAD = "lm_head"
 
 def load_qwen3_vl(checkpoint: Checkpoint, device: torch.device, dtype: str) -> LoadedModel:
     """Load the language model of a Qwen3-VL checkpoint inside its full model, whose layer names it keeps."""
-    checkpoint.require_model_type("qwen3_vl")
-    checkpoint.require_known_to_transformers()
-    model = _empty_model(checkpoint)
-    weights = dict(checkpoint.tensors((f"{LANGUAGE_MODEL}.", f"{HEAD}.")))
-    _assign(checkpoint, model, {name: tensor.to(getattr(torch, dtype)) for name, tensor in weights.items()})
+    folder = checkpoint.require_safetensors("qwen3_vl")
+    folder.require_model_type("qwen3_vl")
+    folder.require_known_to_transformers()
+    model = _empty_model(folder)
+    weights = dict(folder.tensors((f"{LANGUAGE_MODEL}.", f"{HEAD}.")))
+    _assign(folder, model, {name: tensor.to(getattr(torch, dtype)) for name, tensor in weights.items()})
     return LoadedModel(
         model=model.to(device),
-        tokenizer=load_tokenizer(checkpoint),
+        tokenizer=load_tokenizer(folder),
         language_model=LANGUAGE_MODEL,
         head=HEAD,
     )
 
 
-def _empty_model(checkpoint: Checkpoint) -> Any:
+def _empty_model(folder: SafetensorsFolder) -> Any:
     """The model without storage and without a vision tower, which text never reaches."""
     from transformers import AutoConfig, Qwen3VLForConditionalGeneration
 
     try:
-        config = AutoConfig.from_pretrained(str(checkpoint.folder), local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = Qwen3VLForConditionalGeneration(config)
     except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{checkpoint.folder / 'config.json'}: no Qwen3-VL model can be built: {reason}") from None
+        raise InputError(f"{folder.path / 'config.json'}: no Qwen3-VL model can be built: {reason}") from None
     model.model.visual = None
     text = model.model.language_model
     # Its buffers are computed, not stored, and came out empty on the meta device.
@@ -50,7 +52,7 @@ def _empty_model(checkpoint: Checkpoint) -> Any:
     return model
 
 
-def _assign(checkpoint: Checkpoint, model: Any, weights: dict[str, torch.Tensor]) -> None:
+def _assign(folder: SafetensorsFolder, model: Any, weights: dict[str, torch.Tensor]) -> None:
     embedding = f"{LANGUAGE_MODEL}.embed_tokens.weight"
     if f"{HEAD}.weight" not in weights and _tied(model.config) and embedding in weights:
         weights[f"{HEAD}.weight"] = weights[embedding]
@@ -58,14 +60,13 @@ def _assign(checkpoint: Checkpoint, model: Any, weights: dict[str, torch.Tensor]
         missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{checkpoint.folder}: the weights do not fit config.json: {reason}") from None
+        raise InputError(f"{folder.path}: the weights do not fit config.json: {reason}") from None
     if missing:
         raise InputError(
-            f"{checkpoint.folder}: half a checkpoint: {len(missing)} tensors are missing, '{missing[0]}' first; "
-            "download the checkpoint again"
+            f"{folder.path}: half a checkpoint: {len(missing)} tensors are missing, '{missing[0]}' first; {folder.mend}"
         )
     if unexpected:
-        raise InputError(f"{checkpoint.folder}: the tensor '{unexpected[0]}' has no place in the model of config.json")
+        raise InputError(f"{folder.path}: the tensor '{unexpected[0]}' has no place in the model of config.json")
     if _tied(model.config):
         model.lm_head.weight = model.model.language_model.embed_tokens.weight
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from auto_quantize_model.artifacts import manifest_name, render_reports, write_case
-from auto_quantize_model.availability import has_checkpoint
 from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
 from auto_quantize_model.baselines.wording import describe
+from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
 from auto_quantize_model.manifest.older import is_older, mapping
@@ -160,7 +160,7 @@ class CaseRun:
         manifest = self._baseline
         if manifest is None:
             reason = f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from"
-            if not has_checkpoint(self.case):
+            if not has_own_checkpoint(self.case):
                 self._skip(reason)
             raise InputError(reason)
         if is_older(manifest):

@@ -77,7 +77,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME=DIR",
         type=_parsed_by(_check_model_path),
-        help="Checkpoint folder of a model; repeatable",
+        help="Checkpoint of a model: a folder, or a GGUF file; repeatable",
     )
     group.addoption(
         "--sensitivity-models-root",
@@ -196,9 +196,9 @@ def _check_device(text: str) -> None:
 
 
 def _check_model_path(text: str) -> None:
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise ValueError(f"'{text}': write it as NAME=DIR")
+    from auto_quantize_model.checkpoints.locate import named_path
+
+    named_path(text)
 
 
 def _check_memory(text: str) -> None:

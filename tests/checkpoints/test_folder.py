@@ -13,8 +13,8 @@ from tests.places import SUITE, TINY
 from tests.small_models import build_llama
 
 from auto_quantize_model import InputError, load_suite, run_cases
+from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.families import load_model
-from auto_quantize_model.families.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ QUERY = "model.language_model.layers.3.self_attn.q_proj.weight"
 
 
 def load(settings: ModelSettings, folder: Path) -> LoadedModel:
-    return load_model(settings, Checkpoint(folder), CPU)
+    return load_model(settings, open_checkpoint(folder), CPU)
 
 
 def message_of(settings: ModelSettings, folder: Path) -> str:
@@ -99,8 +99,12 @@ def test_pickled_weights_are_never_loaded(tiny: Path) -> None:
 
 
 def test_a_download_that_stopped(tiny: Path) -> None:
-    (tiny / "model.safetensors").rename(tiny / "model.safetensors.incomplete")
-    assert "has not finished downloading" in message_of(TINY_SETTINGS, tiny)
+    # Where `hf download --local-dir` keeps what it has not finished.
+    begun = tiny / ".cache" / "huggingface" / "download"
+    begun.mkdir(parents=True)
+    (tiny / "model.safetensors").rename(begun / "model.safetensors.abc.incomplete")
+    with pytest.raises(InputError, match=r"has not finished downloading; finish the download: hf download"):
+        open_checkpoint(tiny, "finish the download: hf download someone/something")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 1000, 100_000])
@@ -200,6 +204,14 @@ def test_an_architecture_that_transformers_does_not_have(llama: Path) -> None:
     assert "the checkpoint was written by transformers 9.1.0: install a version that has it" in message
 
 
+def test_the_transformers_that_an_architecture_needs(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.__version__", "4.56.2")
+    message = message_of(TINY_SETTINGS, tiny)
+    assert "model_type 'qwen3_vl' needs transformers 4.57 or newer, and 4.56.2 is installed: pip install" in message
+    monkeypatch.setattr("transformers.__version__", "4.57.0.dev0")
+    load(TINY_SETTINGS, tiny)
+
+
 @pytest.mark.parametrize("broken", ["", "{}"])
 def test_a_broken_tokenizer(tiny: Path, broken: str) -> None:
     (tiny / "tokenizer.json").write_text(broken, encoding="utf-8")
@@ -223,12 +235,12 @@ def test_a_foreign_tokenizer(tiny: Path) -> None:
 
 
 def test_the_fingerprint_is_of_the_tensors_alone(tiny: Path) -> None:
-    before = Checkpoint(tiny).fingerprint
+    before = open_checkpoint(tiny).fingerprint
     change_config(tiny, transformers_version="0")
     shard(tiny)
-    assert Checkpoint(tiny).fingerprint == before
+    assert open_checkpoint(tiny).fingerprint == before
     weight = load_file(tiny / "model-1-of-2.safetensors")
     name = min(weight)
     weight[name].view(-1)[0] += 1
     save_file(weight, tiny / "model-1-of-2.safetensors", {"format": "pt"})
-    assert Checkpoint(tiny).fingerprint != before
+    assert open_checkpoint(tiny).fingerprint != before

@@ -1,0 +1,67 @@
+"""What every checkpoint has in common, whatever its format."""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import functools
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.checkpoints.fingerprint import remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
+
+AGAIN = "download the checkpoint again"
+
+
+class Checkpoint(abc.ABC):
+    """A model's weights on this machine, checked before anything is loaded from them."""
+
+    def __init__(self, path: Path, mend: str = AGAIN) -> None:
+        """`mend` says what to do about a checkpoint that is not whole."""
+        self.path = path
+        self.mend = mend
+
+    @property
+    @abc.abstractmethod
+    def files(self) -> tuple[Path, ...]:
+        """Every file that the fingerprint depends on."""
+
+    @property
+    @abc.abstractmethod
+    def source(self) -> tuple[str, dict[str, str]]:
+        """What transformers' `from_pretrained` takes to load from here: the place, and further arguments."""
+
+    def being_loaded(self) -> AbstractContextManager[None]:
+        """What must hold while transformers loads from here."""
+        return contextlib.nullcontext()
+
+    @abc.abstractmethod
+    def require_loadable(self, model_types: Container[str], kind: str) -> None:
+        """Refuse an architecture that the installed transformers does not have, or that is not of a kind."""
+
+    @abc.abstractmethod
+    def require_tokenizer(self) -> None:
+        """Refuse a checkpoint without a tokenizer."""
+
+    @abc.abstractmethod
+    def special_tokens(self) -> dict[str, int]:
+        """Special tokens that the checkpoint states and transformers does not read as stated: name to token."""
+
+    @abc.abstractmethod
+    def require_safetensors(self, family: str) -> SafetensorsFolder:
+        """The same checkpoint as a folder of safetensors; another format is refused."""
+
+    @abc.abstractmethod
+    def digest(self) -> str:
+        """SHA-256 over every tensor's name, type, shape and bytes."""
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The digest; remembered, as long as no file changes."""
+        return remembered(self.files, self.digest)

