@@ -173,8 +173,8 @@ def _execute_replay(run: _Run, told: _Told) -> Iterator[CaseResult]:
     if not run.formats:
         yield from _failed(run, run.plan.cases, {})
         return
-    loaded = _load(run, told.progress)
     try:
+        loaded = _load(run, told.progress)
         layout = find_groups(loaded)
         check_covered_by_replay(loaded, layout)
         batches = tokenize(run.plan, loaded)

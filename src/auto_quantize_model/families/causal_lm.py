@@ -9,12 +9,10 @@ from auto_quantize_model.families.pretrained import load_pretrained, path_of
 from auto_quantize_model.families.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
-    import torch
-
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
 
 
-def load_causal_lm(checkpoint: Checkpoint, device: torch.device, dtype: str) -> LoadedModel:
+def load_causal_lm(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
     """Load a causal language model from safetensors, or from a GGUF file."""
     from transformers import AutoModelForCausalLM
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -22,7 +20,7 @@ def load_causal_lm(checkpoint: Checkpoint, device: torch.device, dtype: str) -> 
     checkpoint.require_loadable(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, "causal language model")
     model = load_pretrained(AutoModelForCausalLM, checkpoint, dtype)
     return LoadedModel(
-        model=model.to(device),
+        model=model,
         tokenizer=load_tokenizer(checkpoint),
         language_model="",
         head=path_of(model, model.get_output_embeddings()) or "lm_head",

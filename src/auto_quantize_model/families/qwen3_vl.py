@@ -18,7 +18,7 @@ LANGUAGE_MODEL = "model.language_model"
 HEAD = "lm_head"
 
 
-def load_qwen3_vl(checkpoint: Checkpoint, device: torch.device, dtype: str) -> LoadedModel:
+def load_qwen3_vl(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
     """Load the language model of a Qwen3-VL checkpoint inside its full model, whose layer names it keeps."""
     folder = checkpoint.require_safetensors("qwen3_vl")
     folder.require_model_type("qwen3_vl")
@@ -27,7 +27,7 @@ def load_qwen3_vl(checkpoint: Checkpoint, device: torch.device, dtype: str) -> L
     weights = dict(folder.tensors((f"{LANGUAGE_MODEL}.", f"{HEAD}.")))
     _assign(folder, model, {name: tensor.to(getattr(torch, dtype)) for name, tensor in weights.items()})
     return LoadedModel(
-        model=model.to(device),
+        model=model,
         tokenizer=load_tokenizer(folder),
         language_model=LANGUAGE_MODEL,
         head=HEAD,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families.loaded import LoadedModel
 from auto_quantize_model.families.pretrained import load_pretrained, path_of
@@ -16,8 +14,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.folder import SafetensorsFolder
 
 
-def load_vlm(checkpoint: Checkpoint, device: torch.device, dtype: str) -> LoadedModel:
-    """Load a model of images and text; what text does not pass through stays in main memory."""
+def load_vlm(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
+    """Load a model of images and text."""
     from transformers import AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
@@ -25,9 +23,6 @@ def load_vlm(checkpoint: Checkpoint, device: torch.device, dtype: str) -> Loaded
     folder.require_loadable(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, "model of images and text")
     model = load_pretrained(AutoModelForImageTextToText, folder, dtype)
     decoder, head = _language_model(folder, model)
-    torch.nn.ModuleList([model.get_submodule(decoder), model.get_submodule(head), model.get_input_embeddings()]).to(
-        device
-    )
     return LoadedModel(model=model, tokenizer=load_tokenizer(folder), language_model=decoder, head=head)
 
 
