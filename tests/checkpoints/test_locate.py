@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from huggingface_hub import constants
+from safetensors.torch import save_file
 
-from auto_quantize_model import InputError, load_suite
+from auto_quantize_model import InputError, load_suite, run_cases
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.checkpoints.checkpoint import AGAIN
 from auto_quantize_model.checkpoints.locate import VARIABLE, has_own_checkpoint, locate
@@ -200,3 +203,19 @@ def test_only_what_was_brought_for_the_suite_owes_baselines(
 def test_a_dotted_package_would_be_imported_to_be_found(make: Callable[..., Case]) -> None:
     with pytest.raises(InputError, match="package"):
         make("package: a.b")
+
+
+def test_half_of_the_shards_in_the_cache_is_one_line_with_the_command(
+    make: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = cached(tmp_path, monkeypatch)
+    (snapshot / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
+    save_file({"a": torch.zeros(2)}, snapshot / "model-1.safetensors")
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        run_cases([make(f"hub_id: {HUB_ID}")], device="cpu")
+    assert str(caught.value) == (
+        f"{snapshot}: half a checkpoint: 1 of 2 weight files are missing (model-2.safetensors first); "
+        f"finish the download: hf download {HUB_ID}"
+    )

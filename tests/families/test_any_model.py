@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,3 +118,12 @@ def test_the_wrong_family_is_one_line(tmp_path: Path) -> None:
     settings = load_suite(SUITE).select("tiny")[0].model.model_copy(update={"family": "vlm"})
     with pytest.raises(InputError, match="model_type 'llama' is no model of images and text; set `family`"):
         load_model(settings, open_checkpoint(tmp_path), torch.device("cpu"))
+
+
+def test_the_vlm_family_takes_the_embedded_model_as_its_own_does() -> None:
+    (case,) = load_suite(SUITE).select("tiny and wfp8_afp8 and small")
+    other = dataclasses.replace(case, model=case.model.model_copy(update={"family": "vlm"}))
+    (own,), (general,) = (list(run_cases([each], device="cpu")) for each in (case, other))
+    assert own.manifest is not None
+    assert general.manifest is not None
+    assert general.manifest["layer_sensitivity"] == own.manifest["layer_sensitivity"]
