@@ -183,7 +183,7 @@ def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
             yield CaseResult(case, None, None, run.refused[key])
             continue
         # ModelOpt converts a model in place, so every case gets a fresh one.
-        loaded = _load(run, progress)
+        loaded = _load(run, progress, done, len(run.plan.cases))
         batches = batches or tokenize(run.plan, loaded)
         try:
             layout = find_groups(loaded)
@@ -196,12 +196,12 @@ def _execute_modelopt(run: _Run, progress: Progress) -> Iterator[CaseResult]:
     progress("modelopt", len(run.plan.cases), len(run.plan.cases))
 
 
-def _load(run: _Run, progress: Progress) -> LoadedModel:
-    progress("load", 0, 1)
+def _load(run: _Run, progress: Progress, done: int = 0, total: int = 1) -> LoadedModel:
+    progress("load", done, total)
     loaded = load_model(run.plan.cases[0].model, run.checkpoint, run.device)
     # Every manifest states it, and it takes as long as reading the file: part of the load, wherever time is told.
     _ = run.checkpoint.fingerprint
-    progress("load", 1, 1)
+    progress("load", done + 1, total)
     return loaded
 
 

@@ -102,8 +102,8 @@ class Cpu:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
     def environment(self, worker: int) -> dict[str, str]:  # noqa: ARG002  the protocol's
-        """The workers share the CPU."""
-        return {}
+        """The workers share the CPU: a thread that waits must not keep it from the others."""
+        return {"OMP_WAIT_POLICY": "passive"}
 
     @contextlib.contextmanager
     def synchronisations(self) -> Iterator[Caught | None]:

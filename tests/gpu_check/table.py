@@ -52,6 +52,11 @@ class StageRecord:
     rows: list[Row] = dataclasses.field(default_factory=list)
 
     @property
+    def verdict(self) -> str:
+        """As the table shows it."""
+        return "" if self.state == "skipped" else "yes" if self.fine else "NO"
+
+    @property
     def fine(self) -> bool:
         """Whether nothing in it is wrong; a stage that was skipped says so, but is not wrong."""
         return self.state != "failed" and all(row.ok is not False for row in self.rows)
@@ -83,12 +88,12 @@ class Findings:
         from rich import box
         from rich.table import Table
 
-        table = Table(title=", ".join(self.about.values()), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(title="; ".join(self.about.values()), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in ("stage", "what", "value", "aim", "ok"):
             table.add_column(name, overflow="fold")
         for stage in self.stages:
             state = f"{stage.state}, {stage.seconds:.1f} s"
-            table.add_row(stage.name, stage.reason, state, "", "yes" if stage.fine else "NO", style="bold")
+            table.add_row(stage.name, stage.reason, state, "", stage.verdict, style="bold")
             for row in stage.rows:
                 ok = "" if row.ok is None else "yes" if row.ok else "NO"
                 table.add_row("", row.what, row.text, row.aim, ok)
