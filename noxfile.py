@@ -72,6 +72,13 @@ def gpu(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def gpu_check(session: nox.Session) -> None:
+    """Check this machine's GPU, unattended (under 10 minutes; `-- --rehearse`: on the CPU, at reduced size)."""
+    install(session)
+    session.run("python", "tests/gpu_check", *session.posargs)
+
+
+@nox.session(default=False)
 def publish(session: nox.Session) -> None:
     """Run cases and write their artifacts into models/, for example `-- -k wint8`."""
     install(session)
@@ -97,7 +104,7 @@ def bench(session: nox.Session) -> None:
     """Time the matrix as tests against the bare engine, and against ModelOpt's loop (minutes; `-- --help`: models)."""
     install(session)
     session.run("python", "tests/benchmarks/suite_cost.py")
-    session.run("python", "tests/benchmarks/matrix.py", *session.posargs)
+    session.run("python", "-m", "tests.benchmarks.matrix", *session.posargs)
 
 
 @nox.session(default=False)

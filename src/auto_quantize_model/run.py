@@ -201,10 +201,10 @@ def _execute_modelopt(run: _Run, told: _Told) -> Iterator[CaseResult]:
         if key in run.refused:
             yield CaseResult(case, None, None, run.refused[key])
             continue
-        # ModelOpt converts a model in place, so every case gets a fresh one.
-        loaded = _load(run, silent)
-        batches = batches or tokenize(run.plan, loaded)
         try:
+            # ModelOpt converts a model in place, so every case gets a fresh one.
+            loaded = _load(run, told.progress, done, len(run.plan.cases))
+            batches = batches or tokenize(run.plan, loaded)
             layout = find_groups(loaded)
             size, resolved = run.plan.size_of(case), run.formats[key].resolved
             groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
@@ -215,10 +215,12 @@ def _execute_modelopt(run: _Run, told: _Told) -> Iterator[CaseResult]:
     told.progress("modelopt", len(run.plan.cases), len(run.plan.cases))
 
 
-def _load(run: _Run, progress: Progress) -> LoadedModel:
-    progress("load", 0, 1)
+def _load(run: _Run, progress: Progress, done: int = 0, total: int = 1) -> LoadedModel:
+    progress("load", done, total)
     loaded = load_model(run.plan.cases[0].model, run.checkpoint, run.device)
-    progress("load", 1, 1)
+    # Every manifest states it, and it takes as long as reading the file: part of the load, wherever time is told.
+    _ = run.checkpoint.fingerprint
+    progress("load", done + 1, total)
     return loaded
 
 

@@ -37,7 +37,10 @@ def test_the_kl_method_runs_on_modelopt_and_equals_it() -> None:
 def test_the_modelopt_engine_gives_replays_scores(llama_suite: Callable[..., Suite]) -> None:
     cases = llama_suite("dataset.size_to_max_samples.small=13").select("small and (wint8_aint8 or wmxfp4_afp8)")
     replayed = list(run_cases(cases, engine="replay", device="cpu"))
-    looped = list(run_cases(cases, engine="modelopt", device="cpu"))
+    seen: list[tuple[str, int, int]] = []
+    looped = list(run_cases(cases, engine="modelopt", device="cpu", progress=lambda *event: seen.append(event)))
+    first, second = ([("modelopt", case, 2), ("load", case, 2), ("load", case + 1, 2)] for case in (0, 1))
+    assert seen == [*first, *second, ("modelopt", 2, 2)]
     for mine, theirs in zip(replayed, looped, strict=True):
         assert mine.scores is not None
         assert theirs.scores is not None

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelopt.torch.quantization.config import QuantizerAttributeConfig
 from modelopt.torch.quantization.nn import TensorQuantizer
-from modelopt.torch.quantization.qtensor import MXFP4QTensor, NVFP4QTensor
+from tests.precision.fp4_comparison import mxfp4_qtensor, nvfp4_qtensor
 
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision import fp4
@@ -374,20 +374,6 @@ def test_both_formats_are_idempotent_on_ordinary_blocks(block: list[float], fact
 
 
 # ModelOpt's own storage classes, written by somebody else, and each way in which they differ from its kernels.
-
-
-def nvfp4_qtensor(values: Tensor, amax: Tensor) -> Tensor:
-    packed, scale, global_scale = NVFP4QTensor.quantize(
-        values, 16, weights_scaling_factor_2=amax.float() / (6.0 * 448.0)
-    )
-    result: Tensor = packed.dequantize(scale=scale, double_scale=global_scale, block_sizes={-1: 16})
-    return result
-
-
-def mxfp4_qtensor(values: Tensor) -> Tensor:
-    packed, scale = MXFP4QTensor.quantize(values, 32)
-    result: Tensor = packed.dequantize(scale=scale, block_sizes={-1: 32})
-    return result
 
 
 @pytest.mark.parametrize("factor", [0.1, 1.0, 100.0])

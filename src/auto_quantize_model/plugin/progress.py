@@ -71,15 +71,20 @@ class _Display:
         self._write_line = write_line
         self._rewrite = rewrite
         self._stage = ""
-        self._started = self._drawn = 0.0
+        self._drawn = 0.0
+        self._reported = time.perf_counter()
+        self._seconds: dict[str, float] = {}
         write_line(title)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.perf_counter()
+        # Stages may take turns; what lies before a report belongs to its stage.
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._reported
+        self._reported = now
         if stage != self._stage:
-            self._stage, self._started, self._drawn = stage, now, 0.0
+            self._stage, self._drawn = stage, 0.0
         if done >= total:
-            line = f"  {stage}: {now - self._started:.1f} s"
+            line = f"  {stage}: {self._seconds.pop(stage):.1f} s"
             if self._rewrite is not None:
                 self._rewrite("")
             self._write_line(line)
