@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from auto_quantize_model import Case, CaseResult, Suite
 
-CASES = load_suite(SUITE).select("tiny")
+# What medium scores, large scores too, with other maxima of inputs: where those stay as they are, the two are one.
+CASES = load_suite(SUITE).select("tiny and not (afp16 and medium)")
 # Fewer captions than in the real sizes; every size ends in a batch that is not full, and the largest is scored in part.
 ODD_SIZES = (
     "dataset.size_to_max_samples={small: 13, medium: 30, large: 45}",
