@@ -89,8 +89,8 @@ class Captured:
 
     def maxima(self) -> NDArray[np.float32]:
         """Every group's maximum in every batch."""
-        stacked = torch.stack([self._heads[index][0] for index in sorted(self._heads)], dim=1)
-        values: NDArray[np.float32] = stacked.clamp(min=0).cpu().numpy()
+        stacked = stack_on_host(self._heads[index][0] for index in sorted(self._heads))
+        values: NDArray[np.float32] = stacked.T.clamp(min=0).numpy()
         return values
 
     def take(self, group: Group) -> GroupRows:
@@ -139,13 +139,18 @@ class Captured:
 
     def _check(self) -> None:
         """Make sure that leaving out the uncounted positions left out nothing; one look for all groups."""
-        unseen = torch.stack([maxima.cpu() for maxima, _ in self._heads.values()]) == UNSEEN
+        unseen = stack_on_host(maxima for maxima, _ in self._heads.values()) == UNSEEN
         partly = unseen.any(dim=0) & ~unseen.all(dim=0)
         if bool(partly.any()):
             name = self.layout.groups[int(partly.nonzero()[0])].name
             raise NotCoveredError(f"'{name}' does not run for every batch")
-        if bool(torch.stack([outside.cpu() for _, outside in self._heads.values()]).any()):
+        if bool(stack_on_host(outside for _, outside in self._heads.values()).any()):
             raise NotCoveredError("positions outside the loss receive gradient, so the model is not causal")
+
+
+def stack_on_host(parts: Iterable[Tensor]) -> Tensor:
+    """One tensor on the host: some parts are where this process captured them, others were read from files."""
+    return torch.stack([part.cpu() for part in parts])
 
 
 def capture(
