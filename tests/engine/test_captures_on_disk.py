@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +136,20 @@ class TestKept:
         assert captured_batches
         assert found == manifests(llama_suite(change), "small and wint8_aint8")
 
+    def test_another_configuration_of_the_same_weights_makes_another(
+        self, llama_root: Path, tmp_path: Path, captured_batches: list[bool]
+    ) -> None:
+        shutil.copytree(llama_root, tmp_path / "models")
+        suite = load_suite(SUITE, models_root=tmp_path / "models", overrides=["suite.models=[llama]"])
+        captures = CaptureSettings(keep=True, folder=tmp_path / "kept")
+        manifests(suite, "small and wint8_aint8", captures=captures)
+        file = tmp_path / "models" / "llama" / "checkpoint" / "config.json"
+        config = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({**config, "rms_norm_eps": 0.1}), encoding="utf-8")
+        captured_batches.clear()
+        manifests(suite, "small and wint8_aint8", captures=captures)
+        assert len(captured_batches) == 2
+
     def test_other_code_makes_another_and_the_old_is_stale(
         self,
         llama_suite: Callable[..., Suite],
@@ -196,6 +212,16 @@ def test_processes_that_share_a_pass_give_the_same_bytes(
         assert {file.stem: file.read_text("utf-8") for file in (tmp_path / name).glob("*.json")} == in_memory
     (scores,) = (tmp_path / "shared").glob("scores-*")
     assert len(list(scores.glob("group-*.json"))) == 8
+
+
+def test_passes_of_one_session_that_differ_in_their_tokens_share_nothing(
+    llama_suite: Callable[..., Suite], tmp_path: Path
+) -> None:
+    other = llama_suite("dataset.seq_len=6")
+    captures = CaptureSettings(shared=tmp_path)
+    assert manifests(llama_suite(), "small and wint8_aint8", captures=captures)
+    expected = manifests(other, "small and wint8_aint8")
+    assert manifests(other, "small and wint8_aint8", captures=captures) == expected
 
 
 class TestSharing:

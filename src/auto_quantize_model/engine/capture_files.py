@@ -40,8 +40,7 @@ class CaptureFiles:
     ) -> None:
         """`about` says what the folder's name is made of, for people and for the listing."""
         self.folder = folder
-        scoring = set(scored)
-        self._names = [_name(batch, scoring=index in scoring) for index, batch in enumerate(batches)]
+        self._names = batch_names(batches, scored)
         self._opened: dict[int, Any] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +105,12 @@ class CaptureFiles:
         self._opened.pop(index, None)
         file.unlink(missing_ok=True)
         return DamagedCaptureError(f"{file}: damaged ({' '.join(reason.split())})")
+
+
+def batch_names(batches: Sequence[TokenBatch], scored: Iterable[int]) -> list[str]:
+    """What tells the batches of one model apart: their tokens, and what is done with them."""
+    scoring = set(scored)
+    return [_name(batch, scoring=index in scoring) for index, batch in enumerate(batches)]
 
 
 def _name(batch: TokenBatch, *, scoring: bool) -> str:

@@ -16,7 +16,7 @@ import torch
 from auto_quantize_model.captures.identity import capture_name, code_version, digest
 from auto_quantize_model.captures.kept import UNKEPT
 from auto_quantize_model.captures.sizes import show_size
-from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError
+from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError, batch_names
 from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.devices import devices_of
 from auto_quantize_model.engine.environment import describe_environment
@@ -75,9 +75,16 @@ class Pass:
             "family": self.plan.cases[0].model.family,
             "dtype": str(self.loaded.dtype).removeprefix("torch."),
             "groups": digest(members.encode()),
+            "computation": digest(json.dumps(self._computation(), sort_keys=True, default=str).encode()),
             "environment": describe_environment(self.device),
             "code": code_version(),
         }
+
+    def _computation(self) -> list[Any]:
+        """What the model computes with its weights: the same ones mean something else under another configuration."""
+        config = self.loaded.model.config
+        settings = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
+        return [settings, config._attn_implementation, torch.get_float32_matmul_precision()]
 
 
 def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Notice) -> Scores:
@@ -163,7 +170,8 @@ def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iter
 def _score_files(work: Pass, settings: CaptureSettings) -> ScoreFiles | None:
     if settings.shared is None:
         return None
-    asked = [work.facts(), sorted(work.formats), repr(sorted(work.plan.sizes.items()))]
+    tokens = batch_names(work.batches, work.plan.scored)
+    asked = [work.facts(), tokens, sorted(work.formats), repr((work.plan.batches, sorted(work.plan.sizes.items())))]
     return ScoreFiles(settings.shared / f"scores-{digest(json.dumps(asked, sort_keys=True).encode())}")
 
 
