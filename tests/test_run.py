@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from tests.places import SUITE
 
-from auto_quantize_model import InputError, load_suite, run_cases
+from auto_quantize_model import InputError, families, load_suite, run, run_cases
+from auto_quantize_model.run import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from auto_quantize_model import CaseResult, Suite
+    from auto_quantize_model.run import EngineName
 
 
 def numbers(value: Any) -> Any:
@@ -41,6 +46,43 @@ def test_results_come_in_the_order_of_the_cases(llama_suite: Callable[..., Suite
     cases = llama_suite().select("small and (wint8_aint8 or wfp8_afp8)")
     backwards = tuple(reversed(cases))
     assert [result.case for result in run_cases(backwards, device="cpu")] == list(backwards)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_model_is_gone_before_its_results_are_fetched(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite], engine: EngineName
+) -> None:
+    made: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    real = families.load_model
+
+    def load(*arguments: Any) -> Any:
+        alive.append(count())
+        loaded = real(*arguments)
+        made.append(weakref.ref(loaded.model))
+        return loaded
+
+    def count() -> int:
+        gc.collect()
+        return sum(each() is not None for each in made)
+
+    monkeypatch.setattr(run, "load_model", load)
+    cases = llama_suite().select("small and (wint8_aint8 or wfp8_afp8)")
+    for _ in run_cases(cases, engine=engine, device="cpu"):
+        assert count() == 0
+    assert not any(alive)
+
+
+def test_a_gpu_that_a_model_does_not_fit_on_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
+) -> None:
+    def load(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(run, "load_model", load)
+    (result,) = run_cases(llama_suite().select("small and wint8_aint8"), device="cpu")
+    assert result.error is not None
+    assert result.error.startswith("out of GPU memory while 'llama' was loaded; ")
 
 
 def test_the_same_case_twice_has_the_same_result_twice(llama_suite: Callable[..., Suite]) -> None:

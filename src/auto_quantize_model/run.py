@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.batches import TokenBatch
     from auto_quantize_model.engine.groups import Layout
+    from auto_quantize_model.engine.one_pass import Scores
     from auto_quantize_model.engine.progress import Notice, Progress
     from auto_quantize_model.engine.scores import GroupScore
     from auto_quantize_model.families.loaded import LoadedModel
@@ -84,6 +85,15 @@ class _Run:
     refused: Mapping[str, str]
     """Formats that cannot run here, with the reason."""
     captures: CaptureSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a result tells of the model and its data beside the scores."""
+
+    layout: Layout
+    batches: Sequence[TokenBatch]
+    dtype: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,24 +183,32 @@ def _execute_replay(run: _Run, told: _Told) -> Iterator[CaseResult]:
     if not run.formats:
         yield from _failed(run, run.plan.cases, {})
         return
+    reasons: dict[str, str] = {}
     try:
-        loaded = _load(run, told.progress)
-        layout = find_groups(loaded)
-        check_covered_by_replay(loaded, layout)
-        batches = tokenize(run.plan, loaded)
-        quantizers = {name: each.quantizers for name, each in run.formats.items() if each.quantizers is not None}
-        one_pass = Pass(loaded, layout, run.plan, batches, quantizers, run.checkpoint)
-        scores = score(one_pass, run.captures, told.progress, told.notice)
+        measured, scores = _replayed(run, told)
     except CaseError as error:
-        yield from _failed(run, run.plan.cases, dict.fromkeys(run.formats, str(error)))
+        # Told only after this block: the error holds on to the model that it happened with.
+        reasons = dict.fromkeys(run.formats, str(error))
+    if reasons:
+        yield from _failed(run, run.plan.cases, reasons)
         return
     for case in run.plan.cases:
         key = format_key(case)
         if key in run.refused:
             yield CaseResult(case, None, None, run.refused[key])
         else:
-            groups = scores[key, size_key(case)]
-            yield _result(run, case, loaded, layout, batches, groups)
+            yield _result(run, case, measured, scores[key, size_key(case)])
+
+
+def _replayed(run: _Run, told: _Told) -> tuple[_Measured, Scores]:
+    """Every score of the pass; the model goes with this, though the results may be fetched much later, or never."""
+    loaded = _load(run, told.progress)
+    layout = find_groups(loaded)
+    check_covered_by_replay(loaded, layout)
+    batches = tokenize(run.plan, loaded)
+    quantizers = {name: each.quantizers for name, each in run.formats.items() if each.quantizers is not None}
+    one_pass = Pass(loaded, layout, run.plan, batches, quantizers, run.checkpoint)
+    return _measured(loaded, layout, batches), score(one_pass, run.captures, told.progress, told.notice)
 
 
 def _execute_modelopt(run: _Run, told: _Told) -> Iterator[CaseResult]:
@@ -202,22 +220,40 @@ def _execute_modelopt(run: _Run, told: _Told) -> Iterator[CaseResult]:
             yield CaseResult(case, None, None, run.refused[key])
             continue
         try:
-            # ModelOpt converts a model in place, so every case gets a fresh one.
-            loaded = _load(run, told.progress, done, len(run.plan.cases))
-            batches = batches or tokenize(run.plan, loaded)
-            layout = find_groups(loaded)
-            size, resolved = run.plan.size_of(case), run.formats[key].resolved
-            groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
+            measured, groups = _quantized(run, case, told, done, batches)
         except CaseError as error:
             yield CaseResult(case, None, None, str(error))
         else:
-            yield _result(run, case, loaded, layout, batches, groups)
+            batches = measured.batches
+            yield _result(run, case, measured, groups)
     told.progress("modelopt", len(run.plan.cases), len(run.plan.cases))
+
+
+def _quantized(
+    run: _Run, case: Case, told: _Told, done: int, batches: Sequence[TokenBatch]
+) -> tuple[_Measured, list[GroupScore]]:
+    """One case's scores; ModelOpt converts a model in place, so every case gets a fresh one, and lets it go."""
+    loaded = _load(run, told.progress, done, len(run.plan.cases))
+    batches = batches or tokenize(run.plan, loaded)
+    layout = find_groups(loaded)
+    size, resolved = run.plan.size_of(case), run.formats[format_key(case)].resolved
+    measured = _measured(loaded, layout, batches)
+    return measured, score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
+
+
+def _measured(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> _Measured:
+    return _Measured(layout, batches, str(loaded.dtype).removeprefix("torch."))
 
 
 def _load(run: _Run, progress: Progress, done: int = 0, total: int = 1) -> LoadedModel:
     progress("load", done, total)
-    loaded = load_model(run.plan.cases[0].model, run.checkpoint, run.device)
+    try:
+        loaded = load_model(run.plan.cases[0].model, run.checkpoint, run.device)
+    except torch.OutOfMemoryError:
+        raise CaseError(
+            f"out of GPU memory while '{run.plan.cases[0].model.name}' was loaded; "
+            "free the GPU of other processes, or let more GPUs be seen"
+        ) from None
     # Every manifest states it, and it takes as long as reading the file: part of the load, wherever time is told.
     _ = run.checkpoint.fingerprint
     progress("load", done + 1, total)
@@ -229,16 +265,9 @@ def _failed(run: _Run, cases: Iterable[Case], reasons: Mapping[str, str]) -> Ite
         yield CaseResult(case, None, None, {**run.refused, **reasons}[format_key(case)])
 
 
-def _result(
-    run: _Run,
-    case: Case,
-    loaded: LoadedModel,
-    layout: Layout,
-    batches: Sequence[TokenBatch],
-    groups: Sequence[GroupScore],
-) -> CaseResult:
+def _result(run: _Run, case: Case, measured: _Measured, groups: Sequence[GroupScore]) -> CaseResult:
     size, used = run.plan.size_of(case), run.formats[format_key(case)]
-    scores = _case_scores(run, size, used, loaded, layout, batches, groups)
+    scores = _case_scores(run, size, used, measured, groups)
     manifest = build_manifest(
         case,
         size,
@@ -255,15 +284,13 @@ def _case_scores(
     run: _Run,
     size: SizePlan,
     used: _Format,
-    loaded: LoadedModel,
-    layout: Layout,
-    batches: Sequence[TokenBatch],
+    measured: _Measured,
     groups: Sequence[GroupScore],
 ) -> CaseScores:
-    dtype = str(loaded.dtype).removeprefix("torch.")
+    batches = measured.batches
     return CaseScores(
         groups=tuple(groups),
-        head=layout.head,
+        head=measured.layout.head,
         calibrated_tokens=sum(batches[index].tokens for index in size.calibrated),
         scored_samples=size.scored_samples,
         scored_tokens=sum(batches[index].tokens for index in size.scored),
@@ -272,8 +299,8 @@ def _case_scores(
         engine={
             "name": run.engine,
             "device": run.device.type,
-            "dtype": dtype,
-            "difference_dtype": "float32" if run.engine == "replay" else dtype,
+            "dtype": measured.dtype,
+            "difference_dtype": "float32" if run.engine == "replay" else measured.dtype,
             "kernels": dataclasses.asdict(used.kernels),
         },
     )

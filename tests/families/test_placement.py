@@ -53,6 +53,31 @@ def test_a_model_larger_than_one_gpu_is_spread_over_all(monkeypatch: pytest.Monk
     assert asked == [dict.fromkeys(range(3), 700_000)]
 
 
+def test_what_a_model_before_left_in_the_allocator_is_free(
+    monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel
+) -> None:
+    free = [1_000]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free[0], 10_000_000))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: free.append(free.pop() + 9_000_000))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(placement, "spread", lambda *_: pytest.fail("there is room"))
+    put: list[torch.device] = []
+    monkeypatch.setattr(torch.nn.ModuleList, "to", lambda _, device: put.append(device))
+    placement.place(loaded, CUDA)
+    assert put == [CUDA]
+
+
+def test_the_only_gpu_is_tried_with_a_model_that_leaves_it_little(
+    monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel
+) -> None:
+    monkeypatch.setattr(placement, "free_memory", lambda _: 1_500_000)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    put: list[torch.device] = []
+    monkeypatch.setattr(torch.nn.ModuleList, "to", lambda _, device: put.append(device))
+    placement.place(loaded, CUDA)
+    assert put == [CUDA]
+
+
 def test_a_model_larger_than_all_is_one_line(loaded: LoadedModel) -> None:
     with pytest.raises(CaseError, match=r"the model takes 1\.4 MB, and the GPUs that can be seen have 0\.1 MB for it"):
         placement.spread(loaded, {"cpu": 100_000})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,10 +23,11 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
     """Move what text passes through to a device; what is larger than a GPU is spread over all that can be seen."""
     parts = _parts(loaded)
     if device.type == "cuda":
+        _let_go()
         size, free = _bytes(parts), free_memory(device)
-        one_named = ":" in str(device)
-        if size > free * _SHARE and not one_named:
-            spread(loaded, {index: int(free_memory(each) * _SHARE) for index, each in enumerate(_all_gpus())})
+        one_named, gpus = ":" in str(device), _all_gpus()
+        if size > free * _SHARE and not one_named and (size > free or len(gpus) > 1):
+            spread(loaded, {index: int(free_memory(each) * _SHARE) for index, each in enumerate(gpus)})
             return
         if size > free:
             raise CaseError(
@@ -50,6 +52,12 @@ def spread(loaded: LoadedModel, most: Mapping[int | str, int]) -> None:
             "beside what the pass needs; let more GPUs be seen, or free them of other processes"
         )
     dispatch_model(model, places, force_hooks=True)
+
+
+def _let_go() -> None:
+    """Give back what this process holds of a model before this one: to the driver it is not free."""
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def free_memory(device: torch.device) -> int:

@@ -105,13 +105,15 @@ class Passes:
                     planned.take_next()
         except InputError as error:
             planned.error = str(error)
-            raise
         except BaseException as error:  # also a timeout's or a skip's, which are no Exception
             first = (str(error).splitlines() or [""])[0]
             planned.error = (
                 f"the pass over {wanted.case.model.name} broke in an earlier test: {type(error).__name__}: {first}"
             )
             raise
+        if planned.error is not None:
+            # Anew: pytest keeps the last error of all, and the one from inside the pass holds on to the model.
+            raise CaseError(planned.error)
 
     def _start(self, planned: _Pass) -> Iterator[CaseResult]:
         cases = [each.case for each in planned.cases]
