@@ -67,6 +67,21 @@ def test_the_most_telling_verdict_wins_and_seconds_add_up() -> None:
 
 
 def test_a_group_in_a_tests_name_is_taken_off() -> None:
-    each = report("setup", "failed", "test_a[m-p-small]@m", worker="gw1")
+    each = report("setup", "failed", "test_a[m-p-small]@m-0", worker="gw1")
     collected(each)
     assert each.nodeid == "test_a[m-p-small]"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("test_a[m-p-small]@m-1", "test_a[m-p-small]"),
+        ("test_a[x-m-p-small-y]@m", "test_a[x-m-p-small-y]"),
+        ("test_a[m-p-small]@other", "test_a[m-p-small]@other"),
+        ("test_a@m", "test_a@m"),
+    ],
+)
+def test_a_test_that_a_worker_died_in_is_named_without_its_group(name: str, plain: str) -> None:
+    died: Any = pytest.TestReport(name, ("", None, ""), {}, "failed", f"crashed while running {name!r}", "???")  # type: ignore[arg-type]
+    Collector({}, lambda _: None).pytest_runtest_logreport(died)
+    assert (died.nodeid, died.longrepr) == (plain, f"crashed while running {plain!r}")

@@ -88,6 +88,26 @@ def test_last_failed_finds_what_failed_in_a_group(project: Project) -> None:
     assert lines_with(result, "one pass for") == ["one: one pass for 1 case"]
 
 
+@pytest.mark.parametrize("body", ["raise ValueError", "os._exit(1)"], ids=["fails", "dies"])
+def test_no_name_of_a_failure_has_a_group(project: Project, body: str) -> None:
+    project.write_tests(
+        f"""
+        import os
+
+        def test_sensitivity(sensitivity_case):
+            if sensitivity_case.case.pair.name == "wint8_aint8":
+                {body}
+        """
+    )
+    once = (*MODES["loadgroup"], "--max-worker-restart", "0")
+    result = project.run_apart(*once)
+    assert lines_with(result, "test_mine.py::test_sensitivity[one-wint8_aint8-small]")
+    assert not lines_with(result, "@one")
+    # The file by its name: its tests are then collected all, and deselected by their names.
+    result = project.run_apart(*once, "--lf", "test_mine.py")
+    result.assert_outcomes(failed=1)
+
+
 class TestGpus:
     @pytest.mark.parametrize(("worker", "gpu"), [("gw0", "4"), ("gw1", "6"), ("gw2", "4")])
     def test_workers_take_turns_among_the_visible(self, monkeypatch: pytest.MonkeyPatch, worker: str, gpu: str) -> None:

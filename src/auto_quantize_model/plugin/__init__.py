@@ -68,15 +68,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the cases of a model next to each other, and under `--dist loadgroup` share them out among the workers."""
+    """Put the cases of a model next to each other, under names without a group."""
     items[:] = collection.by_model(items)
     if config.getoption("loadgroup", False):
-        config.stash[SESSION].share_out(items)
+        collection.take_groups_off(items)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Plan the passes for what is left after deselection."""
-    session.config.stash[SESSION].plan(session.items)
+    """Plan the passes for what is left after deselection, and share it out among the workers."""
+    mine = session.config.stash[SESSION]
+    mine.plan(session.items)
+    mine.share_out(session.items)
+    collection.put_groups_back(session.items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,6 +24,8 @@ CASE = "sensitivity_case"
 BASELINE = "sensitivity_baseline"
 PAIR = "sensitivity_pair"
 SUITE_FILE = "suite.yaml"
+_GROUP: pytest.StashKey[str] = pytest.StashKey()
+"""Which tests `--dist loadgroup` keeps on one worker."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,33 +157,40 @@ def cases_of(items: Iterable[pytest.Item]) -> list[SuiteCase]:
     return [each for each in found if each is not None]
 
 
-def share_out(items: Iterable[pytest.Item], workers: int) -> None:
-    """Split the groups of pytest-xdist that tests of one model are in, so that every worker has one.
+def take_groups_off(items: Iterable[pytest.Item]) -> None:
+    """Take the groups of `--dist loadgroup` off the names of cases' tests: `--last-failed` knows them without."""
+    for item in items:
+        name, at, group = item.nodeid.rpartition("@")
+        if at and "]" not in group and case_of(item) is not None:
+            item.stash[_GROUP], item._nodeid = group, name
 
-    pytest-xdist has written the group to the end of each test's name by now, before any was deselected.
-    """
+
+def put_groups_back(items: Iterable[pytest.Item]) -> None:
+    """Put the groups back, for pytest-xdist to read."""
+    for item in items:
+        if _GROUP in item.stash:
+            item._nodeid = f"{item.nodeid}@{item.stash[_GROUP]}"
+
+
+def share_out(items: Iterable[pytest.Item], workers: int) -> None:
+    """Split the groups of pytest-xdist that tests of one model are in, so that every worker has one."""
     groups: dict[str, dict[tuple[str, str], list[pytest.Item]]] = {}
     for item in items:
         each = case_of(item)
-        if each is not None:
+        if each is not None and _GROUP in item.stash:
             groups.setdefault(each.group, {}).setdefault(each.key, []).append(item)
     for place, cases in enumerate(groups.values()):
         shares = workers // len(groups) + (place < workers % len(groups))
         for number, tests in enumerate(cases.values()):
             for item in tests:
-                if shares > 1 and item.nodeid != plain_nodeid(item):
-                    item._nodeid = f"{item.nodeid}-{number % shares}"
+                if shares > 1:
+                    item.stash[_GROUP] += f"-{number % shares}"
 
 
-def plain_nodeid(item: pytest.Item) -> str:
-    """A test's name without the group that `--dist loadgroup` appends."""
-    each = case_of(item)
-    return item.nodeid if each is None else without_group(item.nodeid, each.case.model.name)
-
-
-def without_group(nodeid: str, model: str) -> str:
-    """A test's name without the group, or the share of it, that a model's tests are in."""
-    return re.sub(rf"@{re.escape(model)}(-\d+)?$", "", nodeid)
+def without_group(nodeid: str) -> str:
+    """The name of a case's test, should it be one, without the group; its case's name begins with the model's."""
+    found = re.fullmatch(r"(.*\[(?:.*-)?([\w.]+)-.*\])@\2(?:-\d+)?", nodeid)
+    return nodeid if found is None else found[1]
 
 
 def by_model(items: Sequence[pytest.Item]) -> list[pytest.Item]:

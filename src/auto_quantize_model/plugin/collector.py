@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _OUTCOMES = ("error", "failed", "skipped", "passed", NOT_RUN)
 """The worst first."""
+_DIED = "???"
+"""When a test was, in pytest-xdist's report of it, that a worker died in."""
 _VERDICTS = (
     *("failed", "incomparable", "drift", "unreadable", "new", "within_noise", "identical", "regenerated"),
     *("skipped", "not compared", NOT_RUN),
@@ -44,11 +46,10 @@ class Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the newest record of a test of a case."""
         found = record_of(report)
+        if found is not None or report.when == _DIED:
+            _name_plainly(report)
         if found is None:
             return
-        if found.worker is not None:
-            # `--dist loadgroup` appends the group to the test's name, which `--last-failed` would never find again.
-            report.nodeid = without_group(report.nodeid, found.model)
         tests = self._tests.setdefault(found.case, {})
         # A test that is set up is run anew, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None
@@ -74,6 +75,14 @@ class Collector:
         merged.seconds = sum(record.seconds for record in records)
         merged.pass_seconds = next((each.pass_seconds for each in records if each.pass_seconds is not None), None)
         return merged
+
+
+def _name_plainly(report: pytest.TestReport) -> None:
+    """Take off the group that `--dist loadgroup` appends to a test's name: `--last-failed` would not find it again."""
+    name = without_group(report.nodeid)
+    if name != report.nodeid and isinstance(report.longrepr, str):
+        report.longrepr = report.longrepr.replace(report.nodeid, name)
+    report.nodeid = name
 
 
 def _outcome(report: pytest.TestReport) -> str:
