@@ -74,6 +74,16 @@ def test_plans_on_a_gpu_shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     assert third.chunk_elements < second.chunk_elements
     assert [plan.device_bytes for plan in memory.plans(needs, [cuda], 0)] == [0, 0]
     assert memory.plans(needs, [cuda], None, sharing=2)[0].device_bytes == 13_000
+    assert {plan.host_bytes for plan in (second, third)} == {10_000}, "what the device cannot take, the host may not"
+
+
+def test_processes_on_gpus_of_their_own_share_the_hosts_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs = memory.Needs(model=8_000, captured=50_000, capture=3_000, replay=5_000)
+    monkeypatch.setattr(memory, "free_device_memory", lambda _: 40_000)
+    monkeypatch.setattr(memory, "free_host_memory", lambda: 20_000)
+    for device in ("cuda", "cpu"):
+        found = memory.plans(needs, [torch.device(device)], None, sharing=1, processes=4)
+        assert found[-1].device_bytes + found[-1].host_bytes == 2_500
 
 
 def test_a_container_with_less_memory_than_its_machine_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

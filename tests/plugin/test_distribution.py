@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.plugin.projects import lines_with, scaled
 
 from auto_quantize_model.plugin.gpus import take_gpu
+from auto_quantize_model.plugin.passes import Passes, Worker
 
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
@@ -126,6 +129,12 @@ class TestGpus:
         import os
 
         assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+    def test_every_pass_of_a_worker_knows_who_shares_its_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+        worker = Worker("gw1", 4, Path("shared"))
+        passes: Any = Passes(SimpleNamespace(), worker, SimpleNamespace())  # type: ignore[arg-type]
+        assert [passes._take_device(worker, device) for device in ("auto", "auto", "cuda:0")] == [2, 2, 4]
 
     def test_without_the_variable_the_driver_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import os

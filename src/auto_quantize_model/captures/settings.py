@@ -24,7 +24,9 @@ class CaptureSettings:
     shared: Path | None = None
     """A folder of this run that several processes see: they share the capture and the replay."""
     processes: int = 1
-    """How many processes use the same device, and so share its memory."""
+    """How many processes run on this machine, and so share its memory."""
+    processes_a_device: int = 1
+    """How many of them use the same device."""
 
     @property
     def root(self) -> Path:

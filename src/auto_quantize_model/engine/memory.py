@@ -93,18 +93,24 @@ def predict(
     )
 
 
-def plans(needs: Needs, devices: Sequence[torch.device], limit: int | None, sharing: int = 1) -> list[MemoryPlan]:
-    """The plan to begin with, and smaller ones for when memory runs out; `sharing` processes use one device."""
+def plans(
+    needs: Needs, devices: Sequence[torch.device], limit: int | None, sharing: int = 1, processes: int = 1
+) -> list[MemoryPlan]:
+    """The plan to begin with, and smaller ones for when memory runs out.
+
+    Of all the `processes` on this machine, `sharing` use the same device.
+    """
     kind = devices[0].type
     chunk = CHUNK_ELEMENTS[kind]
     wanted = math.inf if limit is None else float(limit)
+    room = free_host_memory() * _HOST_SHARE / processes
     if kind != "cuda":
-        on_host = wanted if limit is not None else free_host_memory() * _HOST_SHARE / sharing
+        on_host = wanted if limit is not None else room
         return [MemoryPlan(on_host, 0.0, chunk)]
     free = sum(max(free_device_memory(device) / sharing * _SPARE - needs.working, 0.0) for device in devices)
     on_device = min(wanted, free)
-    on_host = min(wanted - on_device, free_host_memory() * _HOST_SHARE / sharing)
-    fewer = [MemoryPlan(0.0, min(wanted, on_host + on_device), size) for size in (chunk, int(chunk * _SMALL_CHUNK))]
+    on_host = min(wanted - on_device, room)
+    fewer = [MemoryPlan(0.0, min(wanted, room), size) for size in (chunk, int(chunk * _SMALL_CHUNK))]
     return list(dict.fromkeys([MemoryPlan(on_device, on_host, chunk), *fewer]))
 
 

@@ -96,7 +96,7 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
         work.plan.scored,
         len({each.weight_key for each in work.formats.values()}),
     )
-    tried = plans(needs, work.devices, settings.memory, settings.processes)
+    tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
     _tell_prediction(work, needs, tried[0], notice)
     for plan in tried:
         try:

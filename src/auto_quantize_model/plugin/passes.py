@@ -66,6 +66,7 @@ class Passes:
         self._worker = worker
         self._announcer = announcer
         self._passes: dict[str, _Pass] = {}
+        self._processes_a_device: int | None = None
 
     def plan(self, cases: Iterable[SuiteCase]) -> None:
         """Group the selected cases into passes; runs nothing."""
@@ -119,9 +120,7 @@ class Passes:
         cases = [each.case for each in planned.cases]
         progress = self._announcer.announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
-        captures = self._captures()
-        if self._worker is not None and (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
-            take_gpu(self._worker.name)
+        captures = self._captures(self._options.device or cases[0].autoquant.device)
         from auto_quantize_model.run import run_cases
 
         progress("import", 1, 1)
@@ -139,7 +138,7 @@ class Passes:
         progress("prepare", 1, 1)
         return results
 
-    def _captures(self) -> CaptureSettings:
+    def _captures(self, device: str) -> CaptureSettings:
         from auto_quantize_model.captures.settings import CaptureSettings
 
         options, worker = self._options, self._worker
@@ -148,8 +147,19 @@ class Passes:
             folder=options.capture_dir,
             memory=options.capture_memory,
             shared=None if worker is None else worker.shared,
-            processes=1 if worker is None else processes_a_device(worker.count),
+            processes=1 if worker is None else worker.count,
+            processes_a_device=1 if worker is None else self._take_device(worker, device),
         )
+
+    def _take_device(self, worker: Worker, device: str) -> int:
+        """Take one of the GPUs, unless the user has said which; returns how many workers are on it."""
+        if device not in ("auto", "cuda"):
+            return worker.count
+        if self._processes_a_device is None:
+            # Counted once: after this, but one GPU can be seen.
+            self._processes_a_device = processes_a_device(worker.count)
+            take_gpu(worker.name)
+        return self._processes_a_device
 
 
 @contextlib.contextmanager
