@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -229,6 +230,16 @@ class TestSharing:
         done: list[int] = []
         do_each_once(range(5), done.__contains__, done.append, lambda unit: tmp_path / f"{unit}.lock")
         assert done == [0, 1, 2, 3, 4]
+
+    def test_a_folder_without_locks_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def flock(*_: int) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", flock)
+        done: list[int] = []
+        with pytest.raises(InputError, match=r"0\.lock: cannot be locked: No locks available; name a folder"):
+            do_each_once(range(2), done.__contains__, done.append, lambda unit: tmp_path / f"{unit}.lock")
+        assert done == []
 
     def test_what_a_killed_process_began_is_done_by_another(self, tmp_path: Path) -> None:
         code = (

@@ -98,6 +98,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     session.config.stash[SESSION].finish(session)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing behind that only the running session needed."""
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        session.close()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print one line a case, the totals and where the artifacts are."""
     lines = list(terminalreporter.config.stash[SESSION].summary_lines())

@@ -99,12 +99,15 @@ class Session:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
         if self.worker is not None or self._collect_only:
             return
-        if "shared" in self.__dict__:
-            shutil.rmtree(self.shared, ignore_errors=True)
         self._write_indices()
         self._write_json()
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def close(self) -> None:
+        """Remove what the workers shared; not before all of them are gone, or one could write it anew."""
+        if "shared" in self.__dict__:
+            shutil.rmtree(self.shared, ignore_errors=True)
 
     def summary_lines(self) -> Iterator[str]:
         """What the terminal shows at the end."""
