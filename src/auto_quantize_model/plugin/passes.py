@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 import warnings
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.plugin.gpus import processes_a_device, take_gpu
+from auto_quantize_model.plugin.gpus import processes_a_device, share_processors, take_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -117,7 +118,9 @@ class Passes:
         cases = [each.case for each in planned.cases]
         progress = self._announcer.announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
-        captures = self._captures()
+        if self._worker is not None:
+            share_processors()
+        captures = self._captures
         if self._worker is not None and (self._options.device or cases[0].autoquant.device) in ("auto", "cuda"):
             take_gpu(self._worker.name)
         from auto_quantize_model.run import run_cases
@@ -137,6 +140,7 @@ class Passes:
         progress("prepare", 1, 1)
         return results
 
+    @functools.cached_property
     def _captures(self) -> CaptureSettings:
         from auto_quantize_model.captures.settings import CaptureSettings
 
