@@ -26,9 +26,10 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests."""
+    """Run the tests, two files at a time."""
     install(session, "tests")
-    session.run("pytest", *session.posargs)
+    # Threads that spin while they wait would keep the other process from the processors.
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs, env={"OMP_WAIT_POLICY": "passive"})
 
 
 @nox.session

@@ -25,6 +25,8 @@ LIGHT = (
     "auto_quantize_model.artifacts",
     "auto_quantize_model.cache",
     "auto_quantize_model.captions.command",
+    "auto_quantize_model.captures.kept",
+    "auto_quantize_model.captures.settings",
     "auto_quantize_model.cases.suite",
     "auto_quantize_model.checkpoints.fingerprint",
     "auto_quantize_model.checkpoints.locate",

@@ -70,7 +70,7 @@ def measure(model: str, reference: str, folder: Path) -> dict[str, Any]:
     added = Stages()
     run(suite.select(ADDED_PAIR), "replay", progress=added)
     compared = suite.select(reference)
-    theirs, loop = loop_seconds(suite, compared)
+    theirs, loop, loop_without_load = loop_seconds(suite, compared)
     all_compared = len(compared) == len(suite.cases)
     floor = counter.flops / rate
     return {
@@ -87,22 +87,29 @@ def measure(model: str, reference: str, folder: Path) -> dict[str, Any]:
         f"one more pair ({ADDED_PAIR}, 3 sizes) on a capture (s)": added.seconds["replay"],
         "ModelOpt case by case (s)" + ("" if all_compared else ", extrapolated size by size"): loop,
         "ratio": loop / one_pass,
+        "ratio, loads left out on both sides": loop_without_load / (one_pass - stages.seconds["load"]),
         "worst relative difference of a group's score": f"{worst_difference(ours, theirs):10.1e}",
     }
 
 
-def loop_seconds(suite: Suite, compared: Sequence[Case]) -> tuple[list[CaseResult], float]:
-    """What ModelOpt gives for some cases, and what its loop takes over all: a size's others as long as its compared."""
+def loop_seconds(suite: Suite, compared: Sequence[Case]) -> tuple[list[CaseResult], float, float]:
+    """What ModelOpt gives for some cases, and what its loop over all takes, in all and without its loads.
+
+    A size's other cases are taken to last as long as its compared ones.
+    """
     results: list[CaseResult] = []
-    seconds = 0.0
+    seconds = without_load = 0.0
     for size in dict.fromkeys(case.size for case in suite.cases):
         mine = [case for case in compared if case.size == size]
         if not mine:
             raise CaseError(f"--reference names no case of the size {size}, so its time cannot be told")
-        found, took = timed(mine, "modelopt")
+        stages = Stages()
+        found, took = timed(mine, "modelopt", stages=stages)
         results += found
-        seconds += took / len(mine) * sum(case.size == size for case in suite.cases)
-    return results, seconds
+        times = sum(case.size == size for case in suite.cases) / len(mine)
+        seconds += took * times
+        without_load += (took - stages.seconds["load"]) * times
+    return results, seconds, without_load
 
 
 def prepare(model: str, folder: Path) -> Suite:

@@ -30,7 +30,7 @@ class BigModel:
     """A checkpoint on the disk, and the matrix for it."""
 
     suite: Suite
-    gibibytes: float
+    gigabytes: float
     """How large its weights are."""
     lengths: tuple[int, ...]
     """How many tokens each caption has."""
@@ -49,7 +49,7 @@ def build_big_model(scale: Scale, device: Device, folder: Path) -> BigModel:
     weights = sum(file.stat().st_size for file in checkpoint.glob("*.safetensors"))
     places = (f"dataset.root={captions}", "dataset.captions_path=random_words_{size}.txt")
     suite = suite_of(folder, scale.model, "qwen3_vl", scale.dtype, *places)
-    return BigModel(suite, weights / 2**30, lengths)
+    return BigModel(suite, weights / 1e9, lengths)
 
 
 def write_captions(lengths: tuple[int, ...], words: int, folder: Path) -> Path:

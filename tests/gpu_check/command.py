@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 import warnings
@@ -19,6 +20,7 @@ from tests.gpu_check.stages import Clock, Stage, run_stages
 from tests.gpu_check.table import Findings, show
 from tests.places import ROOT
 
+from auto_quantize_model import cache
 from auto_quantize_model.engine.environment import describe_environment
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str]) -> int:
     findings = Findings(about)
     chosen = [stage for stage in STAGES if not options.only or stage.name in options.only]
     with _folder(options.folder) as folder:
+        # Nothing of the check stays in the user's cache; its workers inherit this.
+        os.environ[cache.VARIABLE] = str(folder / "cache")
         shared = Shared(device, REHEARSAL if options.rehearse else FULL, folder, Clock(options.minutes))
         run_stages(chosen, shared, shared.clock, findings, options.json)
     show(findings)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
 from tests.benchmarks.measuring import manifest_of, run, worst_difference
-from tests.gpu_check.stages import one_line
+from tests.gpu_check.stages import one_line, shortened
 from tests.gpu_check.table import Row, short
 from tests.places import SUITE
 from tests.precision import fp4_comparison
@@ -38,9 +39,12 @@ def kernels(shared: Shared) -> Iterator[Row]:
     from modelopt.torch.quantization import extensions
 
     builders = (extensions.get_cuda_ext, extensions.get_cuda_ext_fp8, extensions.get_cuda_ext_mx)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with warnings.catch_warnings(record=True) as caught, concurrent.futures.ThreadPoolExecutor() as pool:
+        warnings.simplefilter("always")
         built = [extension is not None for extension in pool.map(lambda build: build(), builders)]
-    yield Row("ModelOpt's CUDA extensions built", f"{sum(built)} of {len(built)}")
+    yield Row("ModelOpt's CUDA extensions", f"{sum(built)} of {len(built)} built")
+    for each in caught:
+        yield Row("  a warning at that", shortened(str(each.message)))
     for pair in shared.suite.pairs:
         try:
             _, used = check_format(resolve_format(pair.format), torch.device(shared.device.name))

@@ -35,7 +35,7 @@ class Device(Protocol):
         """Free what nobody holds, and count the peak from now on."""
 
     def peak(self) -> float:
-        """The most memory that was in use since, in GiB."""
+        """The most memory that was in use since, in GB."""
 
     def environment(self, worker: int) -> dict[str, str]:
         """What a worker process needs in its environment to take a device of its own, where there are several."""
@@ -65,7 +65,7 @@ class Gpu:
 
     def peak(self) -> float:
         """The most that was allocated since."""
-        return torch.cuda.max_memory_allocated() / 2**30
+        return torch.cuda.max_memory_allocated() / 1e9
 
     def environment(self, worker: int) -> dict[str, str]:
         """One of the visible devices."""
@@ -99,7 +99,7 @@ class Cpu:
 
     def peak(self) -> float:
         """That of the whole process."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
     def environment(self, worker: int) -> dict[str, str]:  # noqa: ARG002  the protocol's
         """The workers share the CPU: a thread that waits must not keep it from the others."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_SECONDS = 30.0
 LEAST_RATIO = 30.0
 MORE_MEMORY = 24.0
-"""GiB that the pass may take beside the model."""
+"""GB that the pass may take beside the model."""
 LOOP = ("wint8_aint8-medium", "wfp4_afp16-large", "wfp8_afp8-small", "wmxfp4_afp8-medium", "wint8_afp16-large")
 """The cases that ModelOpt runs, the ones that must be there first: one of each size."""
 LEFT_TO_OTHERS = 240.0
@@ -42,7 +42,7 @@ def build(shared: Shared) -> Iterator[Row]:
         "layers, hidden, intermediate, vocabulary",
         f"{shape.layers}, {shape.hidden}, {shape.intermediate}, {shape.vocabulary}",
     )
-    yield Row("weights on the disk (GiB)", big.gibibytes)
+    yield Row("weights on the disk (GB)", big.gigabytes)
 
 
 def matrix(shared: Shared) -> Iterator[Row]:
@@ -62,8 +62,8 @@ def matrix(shared: Shared) -> Iterator[Row]:
     yield Row(
         "the pass without load (s)", found.work, f"< {MOST_SECONDS:g}", _judged(shared, found.work < MOST_SECONDS)
     )
-    limit = big.gibibytes + MORE_MEMORY
-    yield Row("peak memory (GiB)", found.peak, f"< {limit:.4g}", _judged(shared, found.peak < limit))
+    limit = big.gigabytes + MORE_MEMORY
+    yield Row("peak memory (GB)", found.peak, f"< {limit:.4g}", _judged(shared, found.peak < limit))
     rate = product_rate(scale.products, shared.device.name, shared.device.synchronise)
     precision = torch.get_float32_matmul_precision()
     yield Row("precision of float32 products", precision, "highest", precision == "highest")
@@ -100,9 +100,9 @@ def captures(shared: Shared) -> Iterator[Row]:
     on_disk = CaptureSettings(folder=folder, keep=True, memory=0)
     results, total = timed(shared.big.suite.cases, "replay", device.name, stages, captures=on_disk)
     yield Row("captured to disk, the pass without load (s)", total - stages.seconds["load"])
-    yield Row("  peak memory (GiB)", device.peak())
+    yield Row("  peak memory (GB)", device.peak())
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    yield Row("  the capture that is kept (GiB)", size / 2**30)
+    yield Row("  the capture that is kept (GB)", size / 1e9)
     yield same_manifests("  manifests as from memory", results, shared.matrix.results)
     added, kept = Stages(device.synchronise), CaptureSettings(folder=folder, keep=True)
     again, total = timed(shared.big.suite.select(ADDED_PAIR), "replay", device.name, added, captures=kept)

@@ -66,7 +66,12 @@ def _why_not(stage: Stage, findings: Findings, clock: Clock) -> str:
 
 def one_line(error: BaseException) -> str:
     """What an exception says, without its line breaks."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return f"{type(error).__name__}: {shortened(str(error))}"
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text as one line."""
+    return " ".join(text.split())[:300]
 
 
 def _run(stage: Stage, shared: Any, record: StageRecord, save: Callable[[], None]) -> None:

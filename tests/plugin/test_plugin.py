@@ -174,7 +174,7 @@ class TestRuns:
         def broken(*_: Any, **__: Any) -> None:
             raise ZeroDivisionError("by design")
 
-        monkeypatch.setattr("auto_quantize_model.run.score", broken)
+        monkeypatch.setattr("auto_quantize_model.engine.one_pass.capture", broken)
         result = project.run()
         result.assert_outcomes(failed=2)
         assert len(lines_with(result, "E       ZeroDivisionError: by design")) == 1

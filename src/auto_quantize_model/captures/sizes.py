@@ -11,9 +11,12 @@ def parse_size(text: str) -> int:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
     try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
+        size = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise ValueError(f"'{text}' is no size; write it as 20GB, 512MiB or 0") from None
+        size = -1
+    if size < 0:
+        raise ValueError(f"'{text}' is no size; write it as 20GB, 512MiB or 0")
+    return size
 
 
 def show_size(size: float) -> str:

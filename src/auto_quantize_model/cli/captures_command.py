@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Show or prune."""
     if not arguments.prune and (arguments.all or arguments.keep is not None or arguments.unused is not None):
         raise InputError("captures: --all, --keep and --unused say what --prune removes; add it")
+    if arguments.unused is not None and not arguments.unused >= 0:
+        raise InputError("captures --unused: days are 0 or more")
     root = CaptureSettings(folder=arguments.capture_dir).root
     found = kept_captures(root)
     console = table_console()

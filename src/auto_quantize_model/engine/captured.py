@@ -84,7 +84,8 @@ class Captured:
             do_each_once(range(len(batches)), files.has, make, files.lock)
             for index in set(range(len(batches))) - set(self._heads):
                 self._heads[index] = files.read_head(index)
-            progress("capture", len(batches), len(batches))
+            if self.made < len(batches):
+                progress("capture", len(batches), len(batches))
         self._check()
 
     def maxima(self) -> NDArray[np.float32]:

@@ -142,13 +142,16 @@ def replay(
             found.append(scores)
             progress("replay", len(found), len(groups))
     else:
+        told = [0]
 
         def score(index: int) -> None:
             shared.write(index, work.begin(captured.take(groups[index])).finish())
-            progress("replay", shared.count(), len(groups))
+            told.append(shared.count())
+            progress("replay", told[-1], len(groups))
 
         do_each_once(range(len(groups)), shared.has, score, shared.lock)
-        progress("replay", len(groups), len(groups))
+        if told[-1] < len(groups):
+            progress("replay", len(groups), len(groups))
         found = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
     return {each: [scores[each] for scores in found] for each in work.wanted}
 

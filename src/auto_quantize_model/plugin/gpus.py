@@ -1,12 +1,20 @@
-"""Which GPU a worker of pytest-xdist uses, and with how many others."""
+"""What a worker of pytest-xdist has of the machine: which GPU, and with how many others."""
 
 from __future__ import annotations
 
 import os
 
 
+def share_processors() -> None:
+    """Let threads that wait for work sleep; must come before torch is imported in this process.
+
+    They spin otherwise, which is faster for one process, and keeps several from the processors that they share.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 def processes_a_device(workers: int) -> int:
-    """How many workers share a GPU at most; without one, all share the machine's memory."""
+    """How many workers share a GPU at most; without one, all share the machine's memory. Ask before `take_gpu`."""
     return -(-workers // max(len(_visible()), 1))
 
 

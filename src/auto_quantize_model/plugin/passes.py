@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.plugin.gpus import processes_a_device, take_gpu
+from auto_quantize_model.plugin.gpus import processes_a_device, share_processors, take_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -120,6 +120,8 @@ class Passes:
         cases = [each.case for each in planned.cases]
         progress = self._announcer.announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
+        if self._worker is not None:
+            share_processors()
         captures = self._captures(self._options.device or cases[0].autoquant.device)
         from auto_quantize_model.run import run_cases
 
