@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import check_manifest, dumps
 from auto_quantize_model.manifest.older import is_older, mapping
 from auto_quantize_model.reports import json_report, markdown
+from auto_quantize_model.whole_files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,22 +74,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _replace(folder / name, text)
+            replace_text(folder / name, text)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
     except UnicodeEncodeError as error:
         raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

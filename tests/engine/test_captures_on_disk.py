@@ -228,8 +228,15 @@ def test_passes_of_one_session_that_differ_in_their_tokens_share_nothing(
 class TestSharing:
     def test_each_unit_is_done_once(self, tmp_path: Path) -> None:
         done: list[int] = []
-        do_each_once(range(5), done.__contains__, done.append, lambda unit: tmp_path / f"{unit}.lock")
-        assert done == [0, 1, 2, 3, 4]
+        begun: list[int] = []
+
+        def begin(unit: int) -> Callable[[], None]:
+            begun.append(unit)
+            assert len(begun) - len(done) <= 2
+            return lambda: done.append(unit)
+
+        do_each_once(range(5), done.__contains__, begin, lambda unit: tmp_path / f"{unit}.lock")
+        assert done == begun == [0, 1, 2, 3, 4]
 
     def test_a_folder_without_locks_is_one_line(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def flock(*_: int) -> None:
@@ -238,7 +245,7 @@ class TestSharing:
         monkeypatch.setattr("fcntl.flock", flock)
         done: list[int] = []
         with pytest.raises(InputError, match=r"0\.lock: cannot be locked: No locks available; name a folder"):
-            do_each_once(range(2), done.__contains__, done.append, lambda unit: tmp_path / f"{unit}.lock")
+            do_each_once(range(2), done.__contains__, lambda _: done.clear, lambda unit: tmp_path / f"{unit}.lock")
         assert done == []
 
     def test_what_a_killed_process_began_is_done_by_another(self, tmp_path: Path) -> None:
@@ -260,12 +267,12 @@ class TestSharing:
         assert holder.stdout.readline() == "held\n"
         done: list[int] = []
 
-        def do(unit: int) -> None:
-            done.append(unit)
+        def begin(unit: int) -> Callable[[], None]:
             if unit == 2:
                 holder.kill()
+            return lambda: done.append(unit)
 
-        do_each_once(range(3), done.__contains__, do, lambda unit: tmp_path / f"{unit}.lock")
+        do_each_once(range(3), done.__contains__, begin, lambda unit: tmp_path / f"{unit}.lock")
         holder.communicate()
         assert done == [0, 2, 1]
 

@@ -82,7 +82,7 @@ def _read(folder: Path) -> KeptCapture:
         dtype=str(facts.get("dtype", "unknown")),
         hardware=str(mapping(facts, "environment").get("hardware", "unknown")),
         batches=len(files),
-        bytes=sum(file.stat().st_size for file in files),
+        bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
         used=used,
         stale=left_behind or facts.get("code") != code_version(),
     )

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.cache import cache_root
+from auto_quantize_model.whole_files import replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 _SETTLED_NS = 2_000_000_000
 """A file that is younger may be written again without its time or size telling."""
@@ -68,11 +67,4 @@ def _read(entry: Path, state: _State) -> str | None:
 
 def _write(entry: Path, state: _State, fingerprint: str) -> None:
     entry.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"version": _VERSION, "files": state, "fingerprint": fingerprint})
-    handle, name = tempfile.mkstemp(dir=entry.parent, prefix=f"{entry.stem}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).replace(entry)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    replace_text(entry, json.dumps({"version": _VERSION, "files": state, "fingerprint": fingerprint}))

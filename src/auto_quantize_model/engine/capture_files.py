@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,9 +12,11 @@ from safetensors.torch import save_file
 
 from auto_quantize_model.captures.identity import ABOUT, digest
 from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -44,7 +43,7 @@ class CaptureFiles:
         self._opened: dict[int, Any] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / ABOUT, lambda file: file.write_text(json.dumps(about, indent=2), encoding="utf-8"))
+            replace_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
         except OSError as error:
             raise _unwritable(folder, error) from None
 
@@ -62,7 +61,7 @@ class CaptureFiles:
         checksums = {name: _checksum(tensor) for name, tensor in tensors.items()}
         metadata = {_CHECKSUMS: json.dumps(checksums)}
         try:
-            _replace(self._file(index), lambda file: save_file(tensors, file, metadata))
+            replace_file(self._file(index), lambda file: save_file(tensors, file, metadata))
         except (OSError, SafetensorError) as error:
             raise _unwritable(self.folder, error) from None
 
@@ -148,18 +147,6 @@ def to_host(tensor: Tensor) -> Tensor:
 
 def _checksum(tensor: Tensor) -> int:
     return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)
-
-
-def _replace(file: Path, write: Any) -> None:
-    """Write a file so that it is there whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: Exception) -> InputError:

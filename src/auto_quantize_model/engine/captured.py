@@ -15,7 +15,7 @@ from auto_quantize_model.engine.sharing import do_each_once
 from auto_quantize_model.errors import NotCoveredError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,15 +71,20 @@ class Captured:
     def fill(self, recorder: Recorder, batches: Sequence[TokenBatch], progress: Progress) -> None:
         """Capture every batch that is not there yet."""
 
-        def make(index: int) -> None:
-            self._keep(index, recorder.record(batches[index], scoring=index in self.scored))
-            self.made += 1
-            progress("capture", self.made, len(batches))
+        def make(index: int) -> Callable[[], None]:
+            taken = recorder.record(batches[index], scoring=index in self.scored)
+
+            def keep() -> None:
+                self._keep(index, taken)
+                self.made += 1
+                progress("capture", self.made, len(batches))
+
+            return keep
 
         files = self._placement.files
         if files is None:
             for index in range(len(batches)):
-                make(index)
+                make(index)()
         else:
             do_each_once(range(len(batches)), files.has, make, files.lock)
             for index in set(range(len(batches))) - set(self._heads):

@@ -98,12 +98,13 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
     )
     tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
     _tell_prediction(work, needs, tried[0], notice)
-    for plan in tried:
+    for smaller, plan in enumerate(tried, start=1):
         try:
             scores = _score_within(work, settings, plan, plan.needs_files(needs), progress, notice)
         except torch.OutOfMemoryError:
             # Not retried in here: the exception holds on to what it ran out of memory with.
-            notice(f"out of GPU memory with captured tensors {plan.describe(needs)}; trying a smaller plan")
+            then = "; trying a smaller plan" if smaller < len(tried) else ""
+            notice(f"out of GPU memory with captured tensors {plan.describe(needs)}{then}")
         else:
             _tell_peak(work.devices, notice)
             return scores

@@ -144,10 +144,15 @@ def replay(
     else:
         told = [0]
 
-        def score(index: int) -> None:
-            shared.write(index, work.begin(captured.take(groups[index])).finish())
-            told.append(shared.count())
-            progress("replay", told[-1], len(groups))
+        def score(index: int) -> Callable[[], None]:
+            begun = work.begin(captured.take(groups[index]))
+
+            def write() -> None:
+                shared.write(index, begun.finish())
+                told.append(shared.count())
+                progress("replay", told[-1], len(groups))
+
+            return write
 
         do_each_once(range(len(groups)), shared.has, score, shared.lock)
         if told[-1] < len(groups):
