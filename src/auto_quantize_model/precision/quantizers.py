@@ -68,6 +68,8 @@ def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQu
     weight, inputs = linear.weight_quantizer, linear.input_quantizer
     for role, quantizer in (("weight", weight), ("input", inputs)):
         _check_covered(resolved.name, role, quantizer)
+    if calibrated:
+        weight._calibrator = _without_assertions(weight._calibrator)
     return FormatQuantizers(
         weight=weight,
         input=inputs if inputs.is_enabled else None,
@@ -104,6 +106,23 @@ def _format_key(quantizer: Any) -> str:
         f"bits={quantizer.num_bits} axis={quantizer.axis} blocks={sorted(blocks.items(), key=str) if blocks else None} "
         f"unsigned={quantizer.unsigned} narrow={quantizer.narrow_range} backend={quantizer.backend}"
     )
+
+
+def _without_assertions(calibrator: Any) -> Any:
+    """ModelOpt's calibrator, but for its assertions: each makes the host wait for a GPU, and a load checks weights."""
+    from modelopt.torch.quantization.calib import MaxCalibrator
+    from modelopt.torch.quantization.utils import convert_quantization_axis_to_reduce_axis, reduce_amax
+
+    class Calibrator(MaxCalibrator):  # type: ignore[misc]  # of which nothing is known
+        _calib_amax: Tensor | None
+
+        @torch.no_grad()
+        def collect(self, x: Tensor) -> None:
+            axis = convert_quantization_axis_to_reduce_axis(x, self._axis)
+            found = reduce_amax(x, axis=axis).detach()
+            self._calib_amax = found if self._calib_amax is None else torch.max(self._calib_amax, found)
+
+    return Calibrator(calibrator._num_bits, calibrator._axis, calibrator._unsigned)
 
 
 def _calibrate_max(quantizer: Any, weight: Tensor) -> None:
