@@ -220,7 +220,9 @@ def test_a_broken_tokenizer(tiny: Path, broken: str) -> None:
 
 def test_a_missing_tokenizer(tiny: Path) -> None:
     (tiny / "tokenizer.json").unlink()
-    assert "no tokenizer files (tokenizer.json or another)" in message_of(TINY_SETTINGS, tiny)
+    assert "no tokenizer files; put tokenizer.json or another tokenizer's beside the weights" in message_of(
+        TINY_SETTINGS, tiny
+    )
 
 
 def test_a_foreign_tokenizer(tiny: Path) -> None:

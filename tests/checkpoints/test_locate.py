@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from auto_quantize_model.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from auto_quantize_model import Case
 
@@ -104,7 +104,7 @@ def test_the_order_of_the_places(everywhere: Case, tmp_path: Path, monkeypatch: 
 
 def test_a_model_that_is_nowhere_is_told_with_the_command(make: Callable[..., Case]) -> None:
     where = os.path.join("models", "mine", "checkpoint")  # noqa: PTH118  as it is shown
-    assert reason(make()) == f"no checkpoint in {where}"
+    assert reason(make()) == f"no checkpoint in {where}: put it there, or say with {VARIABLE}=mine=DIR where it is"
     assert reason(make(f"hub_id: {HUB_ID}")) == (
         f"no checkpoint in {where} or the Hugging Face cache: hf download {HUB_ID} --local-dir {where}"
     )
@@ -140,9 +140,15 @@ def test_the_variable_serves_several_suites(
     monkeypatch.setenv(VARIABLE, os.pathsep.join([f"other={other}", f"mine={mine}", ""]))
     assert locate(make()).path == mine
     monkeypatch.setenv(VARIABLE, f"other={other}")
-    assert VARIABLE not in reason(make())
+    assert "close" not in reason(make())
     monkeypatch.setenv(VARIABLE, f"mines={mine}")
     assert reason(make()).endswith(f"; {VARIABLE} names 'mines', which is close")
+
+
+def test_who_named_a_place_is_told_with_its_mend(make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "mine=nowhere")
+    assert locate(make()).mend.endswith(f", or correct {VARIABLE}")
+    assert locate(make(), Path("nowhere")).mend.endswith(", or correct what the option says of 'mine'")
 
 
 @pytest.mark.parametrize("text", ["mine", "=x", "mine=", f"mine=a{os.pathsep}b"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auto_quantize_model.captures.identity import ABOUT, code_version
-from auto_quantize_model.captures.kept import UNKEPT
+from auto_quantize_model.captures.kept import UNKEPT, unkept_folder
 from auto_quantize_model.captures.sizes import parse_size, show_size
 from auto_quantize_model.cli import main
 
@@ -55,7 +55,7 @@ def test_it_shows_what_is_kept_and_its_size(root: Path, capsys: pytest.CaptureFi
     assert f"4 captures kept, 6.5 MB, in {root}" in printed
     rows = {line.split("│")[1].strip(): line for line in printed.splitlines() if line.startswith("│")}
     assert list(rows) == ["new", "stale", f"{UNKEPT}x", "older"]
-    assert [name for name, row in rows.items() if "stale" in row.rsplit("│", 2)[1]] == ["stale", f"{UNKEPT}x"]
+    assert [name for name, row in rows.items() if row.split("│")[3].strip() == "stale"] == ["stale", f"{UNKEPT}x"]
     assert "3.0 MB" in rows["new"]
 
 
@@ -80,6 +80,24 @@ def test_where_nothing_is_kept_it_says_so(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().out.startswith("0 captures kept, 0.0 MB, in ")
 
 
+def test_what_a_living_run_captures_is_left_alone_and_what_a_killed_one_left_is_cleared(root: Path) -> None:
+    with unkept_folder(root) as mine:
+        keep(mine / "about", days=0, size=1)
+        (mine / "about" / ABOUT).replace(mine / ABOUT)
+        assert f"{UNKEPT}x" not in left(root), "the next run clears it away"
+        captures(root, "--prune")
+        assert left(root) == {"new", "older", mine.name}
+        with unkept_folder(root):
+            assert mine.is_dir()
+    assert left(root) == {"new", "older"}
+
+
+def test_a_file_in_the_folders_place_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert captures(tmp_path / "file") == 2
+    assert "is no folder, so no captures are in it" in capsys.readouterr().err
+
+
 def test_a_folder_with_facts_that_cannot_be_read_is_stale(root: Path) -> None:
     (root / "new" / ABOUT).write_text("not json", encoding="utf-8")
     captures(root, "--prune")
@@ -92,6 +110,7 @@ def test_a_folder_with_facts_that_cannot_be_read_is_stale(root: Path) -> None:
         (("--all",), "captures: --all, --keep and --unused say what --prune removes; add it"),
         (("--prune", "--keep", "banana"), "captures --keep: 'banana' is no size; write it as 20GB, 512MiB or 0"),
         (("--prune", "--keep=-1GB"), "captures --keep: '-1GB' is no size"),
+        (("--prune", "--all", "--keep", "1GB"), "captures: --all removes every capture; leave it out"),
         (("--prune", "--unused", "-1"), "captures --unused: days are 0 or more"),
     ],
 )

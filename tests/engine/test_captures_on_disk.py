@@ -192,7 +192,7 @@ class TestKept:
     ) -> None:
         (tmp_path / "file").write_text("", encoding="utf-8")
         captures = CaptureSettings(keep=True, folder=tmp_path / "file")
-        with pytest.raises(InputError, match=r"captures cannot be written: .*name another folder"):
+        with pytest.raises(InputError, match=r"captures cannot be written: .*; name another folder"):
             manifests(llama_suite(), "small and wint8_aint8", captures=captures)
 
 

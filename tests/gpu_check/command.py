@@ -52,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.worker:
         workers.work(options.device, options.shared, options.worker)
         return 0
+    if not options.minutes > 0:
+        parser.error("--minutes must be more than 0")
     if not options.rehearse and not torch.cuda.is_available():
         parser.error("there is no CUDA GPU here; --rehearse runs every stage on the CPU, at reduced size")
     device: Device = Cpu() if options.rehearse else Gpu()
@@ -66,7 +68,12 @@ def main(arguments: Sequence[str]) -> int:
         # Nothing of the check stays in the user's cache; its workers inherit this.
         os.environ[cache.VARIABLE] = str(folder / "cache")
         shared = Shared(device, REHEARSAL if options.rehearse else FULL, folder, Clock(options.minutes))
-        run_stages(chosen, shared, shared.clock, findings, options.json)
+        try:
+            run_stages(chosen, shared, shared.clock, findings, options.json, shared.scale.pace)
+        except KeyboardInterrupt:
+            show(findings)
+            sys.stderr.write(f"interrupted; what was found by then: {options.json}\n")
+            return 130
     show(findings)
     sys.stdout.write(f"the same as JSON: {options.json}\n")
     return 0 if findings.fine else 1

@@ -22,6 +22,8 @@ class Scale:
     """Those that both run in bfloat16."""
     judged: bool
     """Whether this machine is meant to reach the aims of time and memory."""
+    pace: float
+    """How long a stage takes, as a multiple of what it is guessed to take in full."""
 
 
 FULL = Scale(
@@ -33,6 +35,7 @@ FULL = Scale(
     reference="tiny and small",
     bfloat16="tiny and small",
     judged=True,
+    pace=1.0,
 )
 REHEARSAL = Scale(
     model="reduced_shape",
@@ -42,4 +45,5 @@ REHEARSAL = Scale(
     reference="tiny and small",
     bfloat16="tiny and small and (wint8_afp16 or wfp8_afp8)",
     judged=False,
+    pace=0.15,
 )

@@ -42,12 +42,17 @@ class Clock:
         return self._end - time.perf_counter()
 
 
-def run_stages(stages: Sequence[Stage], shared: Any, clock: Clock, findings: Findings, file: Path) -> None:
-    """Run what still fits; what is found is on the disk at once, so that an early end loses nothing."""
+def run_stages(
+    stages: Sequence[Stage], shared: Any, clock: Clock, findings: Findings, file: Path, pace: float = 1.0
+) -> None:
+    """Run what still fits; what is found is on the disk at once, so that an early end loses nothing.
+
+    `pace` is how long a stage takes here, as a multiple of its guess.
+    """
     for stage in stages:
         record = StageRecord(stage.name)
         findings.stages.append(record)
-        record.reason = _why_not(stage, findings, clock)
+        record.reason = _why_not(stage, findings, clock, pace)
         if record.reason:
             record.state = "skipped"
         else:
@@ -56,11 +61,11 @@ def run_stages(stages: Sequence[Stage], shared: Any, clock: Clock, findings: Fin
         _say(f"{record.name}: {record.state}, {record.seconds:.1f} s{record.reason and f': {record.reason}'}")
 
 
-def _why_not(stage: Stage, findings: Findings, clock: Clock) -> str:
+def _why_not(stage: Stage, findings: Findings, clock: Clock, pace: float) -> str:
     if any(each.name == stage.needs and each.state == "failed" for each in findings.stages):
         return f"needs the stage '{stage.needs}', which failed"
-    if stage.seconds > clock.left:
-        return f"takes about {stage.seconds:.0f} s, and {max(clock.left, 0):.0f} s are left"
+    if stage.seconds * pace > clock.left:
+        return f"takes about {stage.seconds * pace:.0f} s, and {max(clock.left, 0):.0f} s are left"
     return ""
 
 

@@ -72,8 +72,8 @@ class Findings:
 
     @property
     def fine(self) -> bool:
-        """Whether every stage so far is."""
-        return all(stage.fine for stage in self.stages)
+        """Whether every stage so far is, and any was run."""
+        return all(stage.fine for stage in self.stages) and any(stage.state != "skipped" for stage in self.stages)
 
     def write(self, file: Path) -> None:
         """Write everything as JSON, in one go, so that what lies there is always whole."""

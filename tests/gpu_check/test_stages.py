@@ -59,6 +59,10 @@ def test_a_missed_aim_is_no_failure_of_its_stage_but_of_the_check(tmp_path: Path
     assert not found.fine
 
 
+def test_a_check_that_ran_nothing_is_not_fine(tmp_path: Path) -> None:
+    assert not run(tmp_path / "found.json", Stage("long", 120, lambda _: iter(())), minutes=0.1).fine
+
+
 def test_what_was_found_is_on_the_disk_while_a_stage_still_runs(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import json
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from auto_quantize_model.captures.identity import ABOUT, code_version
 from auto_quantize_model.errors import InputError
@@ -14,12 +19,12 @@ from auto_quantize_model.manifest.older import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 UNKEPT = "unkept-"
 """What the folder of a run that keeps nothing begins with; it outlives its run only where that was killed."""
-_LONGEST_RUN = dt.timedelta(days=1)
+_OWNER = "owner.lock"
+"""What such a run holds a lock on, for as long as it lives."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,11 +43,28 @@ class KeptCapture:
     """Whether no run can use it: another version captured it, or a run that was killed left it behind."""
 
 
+@contextlib.contextmanager
+def unkept_folder(root: Path) -> Iterator[Path]:
+    """A folder for the captures of a run that keeps none; those of runs that were killed are cleared away first."""
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in root.glob(f"{UNKEPT}*"):
+        if _is_left_behind(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=root))
+    try:
+        with FileLock(folder / _OWNER):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def kept_captures(root: Path) -> list[KeptCapture]:
     """The captures in a folder, the one last used first; another folder beside them is left alone."""
-    if not root.is_dir():
+    if not root.exists():
         return []
-    found = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).is_file())
+    if not root.is_dir():
+        raise InputError(f"{root}: is no folder, so no captures are in it; name their folder")
+    found = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).exists())
     return sorted(found, key=lambda each: each.used, reverse=True)
 
 
@@ -67,6 +89,17 @@ def remove(capture: KeptCapture) -> None:
         raise InputError(f"{error.filename or capture.folder}: cannot be removed: {error.strerror}") from None
 
 
+def _is_left_behind(folder: Path) -> bool:
+    """Whether the run that a folder was for is gone."""
+    if not folder.name.startswith(UNKEPT):
+        return False
+    try:
+        with FileLock(folder / _OWNER, blocking=False):
+            return True
+    except (Timeout, OSError):
+        return False
+
+
 def _read(folder: Path) -> KeptCapture:
     try:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
@@ -74,8 +107,6 @@ def _read(folder: Path) -> KeptCapture:
         about = {}
     facts = about if isinstance(about, dict) else {}
     files = list(folder.glob("*.safetensors"))
-    used = dt.datetime.fromtimestamp((folder / ABOUT).stat().st_mtime, tz=dt.UTC)
-    left_behind = folder.name.startswith(UNKEPT) and dt.datetime.now(tz=dt.UTC) - used > _LONGEST_RUN
     return KeptCapture(
         folder=folder,
         model=str(facts.get("model", "unknown")),
@@ -83,6 +114,6 @@ def _read(folder: Path) -> KeptCapture:
         hardware=str(mapping(facts, "environment").get("hardware", "unknown")),
         batches=len(files),
         bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
-        used=used,
-        stale=left_behind or facts.get("code") != code_version(),
+        used=dt.datetime.fromtimestamp((folder / ABOUT).stat().st_mtime, tz=dt.UTC),
+        stale=_is_left_behind(folder) or facts.get("code") != code_version(),
     )

@@ -30,10 +30,7 @@ class SafetensorsFolder(Checkpoint):
         """Read the folder's listing; a folder that cannot work is an `InputError`."""
         super().__init__(path, mend)
         if not path.is_dir():
-            raise InputError(
-                f"{path}: no checkpoint folder; put the model's files there, or name their place "
-                "with the option for the model's path, NAME=DIR"
-            )
+            raise InputError(f"{path}: no checkpoint folder; put the model's files there, or {mend}")
         self.config: dict[str, Any] = self._read_json("config.json")
         self._files = self._tensor_files()
 
@@ -66,7 +63,10 @@ class SafetensorsFolder(Checkpoint):
     def require_tokenizer(self) -> None:
         """Refuse a folder without one: transformers makes an empty tokenizer of nothing."""
         if not any((self.path / name).is_file() for name in _TOKENIZERS):
-            raise InputError(f"{self.path}: no tokenizer files ({_TOKENIZERS[0]} or another); {self.mend}")
+            raise InputError(
+                f"{self.path}: no tokenizer files; put {_TOKENIZERS[0]} or another tokenizer's beside the weights, "
+                f"or {self.mend}"
+            )
 
     def special_tokens(self) -> dict[str, int]:
         """None: transformers reads a folder's own statements."""

@@ -36,8 +36,7 @@ def locate(case: Case, named: Path | None = None) -> Located:
     The order: that place; the one in the environment variable; the model's own folder; the package that carries it;
     the Hugging Face cache. That there is none is an `UnavailableError` with the command that brings one.
     """
-    chosen = named or _of_environment().get(case.model.name)
-    found = Located(chosen, AGAIN) if chosen is not None else _of_model(case) or _in_hub_cache(case)
+    found = _named(case, named) or _of_model(case) or _in_hub_cache(case)
     if found is None:
         raise UnavailableError(_nowhere(case))
     found = dataclasses.replace(found, path=_weights(found.path))
@@ -60,6 +59,14 @@ def named_path(text: str) -> tuple[str, Path]:
     if not (name and equals and place):
         raise InputError(f"'{text}': write it as NAME=DIR")
     return name, Path(place)
+
+
+def _named(case: Case, named: Path | None) -> Located | None:
+    """What the user named for this run, or in the environment."""
+    if named is not None:
+        return Located(named, f"{AGAIN}, or correct what the option says of '{case.model.name}'")
+    chosen = _of_environment().get(case.model.name)
+    return None if chosen is None else Located(chosen, f"{AGAIN}, or correct {VARIABLE}")
 
 
 def _of_environment() -> dict[str, Path]:
@@ -137,7 +144,7 @@ def _nowhere(case: Case) -> str:
         places.append("the Hugging Face cache")
     close = difflib.get_close_matches(model.name, _of_environment(), n=1)
     hint = f"; {VARIABLE} names '{close[0]}', which is close" if close else ""
-    command = _install(case) or _download(case)
+    command = _install(case) or _download(case) or f"put it there, or say with {VARIABLE}={model.name}=DIR where it is"
     return f"no checkpoint in {_listed(places)}{f': {command}' if command else ''}{hint}"
 
 

@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("captures: --all, --keep and --unused say what --prune removes; add it")
     if arguments.unused is not None and not arguments.unused >= 0:
         raise InputError("captures --unused: days are 0 or more")
+    if arguments.all and (arguments.keep is not None or arguments.unused is not None):
+        raise InputError("captures: --all removes every capture; leave it out, or --keep and --unused")
     root = CaptureSettings(folder=arguments.capture_dir).root
     found = kept_captures(root)
     console = table_console()
@@ -72,21 +74,21 @@ def _table(captures: Sequence[KeptCapture]) -> Table:
     from rich.table import Table
 
     table = Table(title="Kept captures", title_justify="left")
-    for title in ("Capture", "Model", "Type", "Made on"):
-        table.add_column(title, overflow="ellipsis", no_wrap=True)
+    for title in ("Capture", "Model", "State", "Type"):
+        table.add_column(title, no_wrap=True)
     for title in ("Batches", "Size", "Last used"):
         table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("State", no_wrap=True)
+    table.add_column("Made on", overflow="ellipsis", no_wrap=True)
     for each in captures:
         table.add_row(
             each.folder.name,
             each.model,
+            "stale" if each.stale else "usable",
             each.dtype,
-            each.hardware,
             str(each.batches),
             show_size(each.bytes),
             f"{each.used:%Y-%m-%d}",
-            "stale" if each.stale else "usable",
+            each.hardware,
         )
     return table
 

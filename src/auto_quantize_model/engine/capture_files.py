@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,9 @@ class CaptureFiles:
             folder.mkdir(parents=True, exist_ok=True)
             replace_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
         except OSError as error:
-            raise _unwritable(folder, error) from None
+            # A folder that can only be read will do, if all is there.
+            if not all(self.has(index) for index in range(len(self._names))):
+                raise unwritable(folder, error) from None
 
     def has(self, index: int) -> bool:
         """Whether a batch is there; whether it is whole shows when it is read."""
@@ -63,7 +66,7 @@ class CaptureFiles:
         try:
             replace_file(self._file(index), lambda file: save_file(tensors, file, metadata))
         except (OSError, SafetensorError) as error:
-            raise _unwritable(self.folder, error) from None
+            raise unwritable(self.folder, error) from None
 
     def read_head(self, index: int) -> tuple[Tensor, Tensor]:
         """A batch's maxima, and its largest gradient where there should be none."""
@@ -149,6 +152,11 @@ def _checksum(tensor: Tensor) -> int:
     return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data)
 
 
-def _unwritable(folder: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split())
-    return InputError(f"{folder}: captures cannot be written: {reason}; name another folder for them, or free space")
+def unwritable(folder: Path, error: Exception) -> InputError:
+    """What to say where captures cannot be written."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    mend = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
+    return InputError(
+        f"{folder}: captures cannot be written: {reason}; {mend} another folder for them with "
+        "--sensitivity-capture-dir (python -m auto_quantize_model: --capture-dir)"
+    )

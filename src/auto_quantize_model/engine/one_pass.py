@@ -6,27 +6,26 @@ import contextlib
 import dataclasses
 import gc
 import json
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from auto_quantize_model.captures.identity import capture_name, code_version, digest
-from auto_quantize_model.captures.kept import UNKEPT
+from auto_quantize_model.captures.kept import unkept_folder
 from auto_quantize_model.captures.sizes import show_size
-from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError, batch_names
+from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
 from auto_quantize_model.engine.captured import capture
 from auto_quantize_model.engine.devices import devices_of
 from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.memory import plans, predict
+from auto_quantize_model.engine.progress import unnoticed
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.engine.score_files import ScoreFiles
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from auto_quantize_model.captures.settings import CaptureSettings
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -116,25 +115,28 @@ def _score_within(
     work: Pass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, progress: Progress, notice: Notice
 ) -> Scores:
     with _folder(work, settings, needs_files=needs_files) as folder:
+        tell_kept = settings.keep
         for _ in range(_ATTEMPTS):
             try:
-                return _capture_and_replay(work, settings, plan, folder, progress, notice)
+                return _capture_and_replay(work, settings, plan, folder, progress, notice if tell_kept else unnoticed)
             except DamagedCaptureError as error:
                 notice(f"{error}; capturing it again")
+                # What is damaged counted as kept, and what was just made would count too.
+                tell_kept = False
         raise CaseError(f"{folder}: captures that were just written read back damaged; name another folder for them")
 
 
 def _capture_and_replay(
-    work: Pass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, progress: Progress, notice: Notice
+    work: Pass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, progress: Progress, tell_kept: Notice
 ) -> Scores:
     facts = work.facts() if folder is not None else {}
     about = {"model": work.plan.cases[0].model.name, **facts}
     files = None if folder is None else CaptureFiles(folder, work.batches, work.plan.scored, about)
     placement = plan.placement(files)
     captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, progress, placement)
-    if settings.keep and captured.made < len(work.batches):
+    if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made
-        notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
+        tell_kept(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
     return replay(
         captured,
         work.loaded,
@@ -155,15 +157,12 @@ def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iter
     elif settings.shared is not None:
         yield settings.shared / capture_name(work.facts())
     elif needs_files:
-        try:
-            settings.root.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=settings.root))
-        except OSError as error:
-            raise InputError(f"{error.filename or settings.root}: cannot be written: {error.strerror}") from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(unkept_folder(settings.root))
+            except OSError as error:
+                raise unwritable(settings.root, error) from None
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
     else:
         yield None
 
