@@ -48,7 +48,8 @@ def unkept_folder(root: Path) -> Iterator[Path]:
     """A folder for the captures of a run that keeps none; those of runs that were killed are cleared away first."""
     root.mkdir(parents=True, exist_ok=True)
     for folder in root.glob(f"{UNKEPT}*"):
-        if _is_left_behind(folder):
+        # One that says nothing of itself yet may be of a run that is about to lock it.
+        if (folder / ABOUT).exists() and _is_left_behind(folder):
             shutil.rmtree(folder, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=root))
     try:
