@@ -30,6 +30,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_TEXT = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+}
+_VISION = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
+
 def build_llama(folder: Path, **changes: Any) -> None:
     """A Llama with two layers and a head of its own."""
     tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
@@ -93,28 +112,9 @@ def build_gemma3(folder: Path) -> None:
         "sliding_window": 64,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    vision = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 28,
-        "patch_size": 14,
-    }
-    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4, image_token_index=5)
+    config = Gemma3Config(text_config=text, vision_config=_VISION, mm_tokens_per_image=4, image_token_index=5)
     Gemma3ForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-_TEXT = {
-    "hidden_size": 64,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 128,
-    "initializer_range": 0.2,
-}
 
 
 def build_qwen3(folder: Path) -> None:
@@ -149,16 +149,8 @@ def build_smolvlm(folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
     torch.manual_seed(3)
     text = {"model_type": "llama", "vocab_size": len(tokenizer), **_TEXT}
-    vision = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 28,
-        "patch_size": 14,
-    }
     config = SmolVLMConfig(
-        text_config=text, vision_config=vision, scale_factor=2, image_token_id=5, pad_token_id=tokenizer.pad_token_id
+        text_config=text, vision_config=_VISION, scale_factor=2, image_token_id=5, pad_token_id=tokenizer.pad_token_id
     )
     SmolVLMForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

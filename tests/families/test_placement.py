@@ -46,7 +46,7 @@ def test_a_model_that_is_spread_scores_the_same_bytes(
 
 def test_a_model_larger_than_one_gpu_is_spread_over_all(monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel) -> None:
     asked: list[dict[int | str, int]] = []
-    monkeypatch.setattr(placement, "free_memory", lambda _: 1_000_000)
+    monkeypatch.setattr(placement, "free_device_memory", lambda _: 1_000_000)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     monkeypatch.setattr(placement, "spread", lambda _loaded, most: asked.append(most))
     placement.place(loaded, CUDA)
@@ -70,7 +70,7 @@ def test_what_a_model_before_left_in_the_allocator_is_free(
 def test_the_only_gpu_is_tried_with_a_model_that_leaves_it_little(
     monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel
 ) -> None:
-    monkeypatch.setattr(placement, "free_memory", lambda _: 1_500_000)
+    monkeypatch.setattr(placement, "free_device_memory", lambda _: 1_500_000)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     put: list[torch.device] = []
     monkeypatch.setattr(torch.nn.ModuleList, "to", lambda _, device: put.append(device))
@@ -84,6 +84,6 @@ def test_a_model_larger_than_all_is_one_line(loaded: LoadedModel) -> None:
 
 
 def test_a_model_larger_than_the_named_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, loaded: LoadedModel) -> None:
-    monkeypatch.setattr(placement, "free_memory", lambda _: 1_000_000)
+    monkeypatch.setattr(placement, "free_device_memory", lambda _: 1_000_000)
     with pytest.raises(CaseError, match=r"takes 1\.4 MB, and 'cuda:1' has 1\.0 MB free; let it choose among all GPUs"):
         placement.place(loaded, torch.device("cuda:1"))

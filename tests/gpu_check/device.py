@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import resource
 import warnings
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
+
+from auto_quantize_model.families.device_memory import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +60,7 @@ class Gpu:
 
     def forget_peak(self) -> None:
         """Free what nobody holds, and count the peak from now on."""
-        gc.collect()
-        torch.cuda.empty_cache()
+        let_go()
         torch.cuda.reset_peak_memory_stats()
 
     def peak(self) -> float:

@@ -6,6 +6,8 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Literal
 
+from auto_quantize_model.whole_files import replace_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -79,9 +81,7 @@ class Findings:
         """Write everything as JSON, in one go, so that what lies there is always whole."""
         file.parent.mkdir(parents=True, exist_ok=True)
         document = {"fine": self.fine, **dataclasses.asdict(self)}
-        temporary = file.with_name(f".{file.name}")
-        temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(file)
+        replace_text(file, json.dumps(document, indent=2) + "\n")
 
     def table(self) -> Table:
         """The table for people."""

@@ -96,10 +96,6 @@ class SafetensorsFolder(Checkpoint):
                     for name in wanted:
                         yield name, opened.get_tensor(name)
 
-    def __contains__(self, tensor: str) -> bool:
-        """Whether the checkpoint holds a tensor of that name."""
-        return tensor in self._files
-
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and bytes; sharding does not matter."""
         import torch

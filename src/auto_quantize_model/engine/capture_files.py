@@ -35,12 +35,10 @@ class DamagedCaptureError(CaseError):
 class CaptureFiles:
     """The batches of one pass in a folder that several processes and passes may share."""
 
-    def __init__(
-        self, folder: Path, batches: Sequence[TokenBatch], scored: Iterable[int], about: Mapping[str, Any]
-    ) -> None:
-        """`about` says what the folder's name is made of, for people and for the listing."""
+    def __init__(self, folder: Path, names: Sequence[str], about: Mapping[str, Any]) -> None:
+        """Take the batches' names; `about` says what the folder's is made of, for people and for the listing."""
         self.folder = folder
-        self._names = batch_names(batches, scored)
+        self._names = names
         self._opened: dict[int, Any] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)

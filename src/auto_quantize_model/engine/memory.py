@@ -13,6 +13,7 @@ import torch
 from auto_quantize_model.captures.sizes import show_size
 from auto_quantize_model.engine.captured import Placement
 from auto_quantize_model.engine.replay import CHUNK_ELEMENTS
+from auto_quantize_model.families.device_memory import bytes_of, free_device_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,7 +84,7 @@ def predict(
     widths = {group.name: _widths(loaded, group) for group in layout.groups}
     row_bytes = sum(inputs + outputs for inputs, outputs in widths.values()) * item
     return Needs(
-        model=model_bytes(loaded),
+        model=bytes_of(weight for weight in loaded.model.parameters() if weight.device.type == loaded.device.type),
         captured=rows * row_bytes,
         capture=max((_batch_bytes(loaded, layout, widths, batch) for batch in scoring), default=0),
         replay=max(
@@ -112,19 +113,6 @@ def plans(
     on_host = min(wanted - on_device, room)
     fewer = [MemoryPlan(0.0, min(wanted, room), size) for size in (chunk, int(chunk * _SMALL_CHUNK))]
     return list(dict.fromkeys([MemoryPlan(on_device, on_host, chunk), *fewer]))
-
-
-def model_bytes(loaded: LoadedModel) -> int:
-    """What the weights take where the model runs; tied ones once."""
-    kind = loaded.device.type
-    storages = [weight.untyped_storage() for weight in loaded.model.parameters() if weight.device.type == kind]
-    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
-
-
-def free_device_memory(device: torch.device) -> int:
-    """What a GPU has free, with what this process holds of it without need."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def free_host_memory() -> int:

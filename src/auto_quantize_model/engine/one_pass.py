@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import gc
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from auto_quantize_model.engine.progress import unnoticed
 from auto_quantize_model.engine.replay import describe_rows, replay
 from auto_quantize_model.engine.score_files import ScoreFiles
 from auto_quantize_model.errors import CaseError
+from auto_quantize_model.families.device_memory import let_go
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ _ATTEMPTS = 10
 """How many damaged captures are made anew before the disk is to blame."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Pass:
     """Everything that a pass works with, ready to run."""
 
@@ -66,6 +67,7 @@ class Pass:
         """Every device of the language model."""
         return devices_of(self.loaded)
 
+    @functools.cached_property
     def facts(self) -> dict[str, Any]:
         """Everything but the tokens that a captured batch depends on."""
         members = json.dumps([group.members for group in self.layout.groups])
@@ -78,6 +80,11 @@ class Pass:
             "environment": describe_environment(self.device),
             "code": code_version(),
         }
+
+    @functools.cached_property
+    def batch_names(self) -> list[str]:
+        """What tells the batches of one model apart."""
+        return batch_names(self.batches, self.plan.scored)
 
     def _computation(self) -> list[Any]:
         """What the model computes with its weights: the same ones mean something else under another configuration."""
@@ -107,7 +114,7 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
         else:
             _tell_peak(work.devices, notice)
             return scores
-        _release(work.device)
+        let_go()
     raise CaseError(_out_of_memory(work, needs))
 
 
@@ -129,9 +136,10 @@ def _score_within(
 def _capture_and_replay(
     work: Pass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, progress: Progress, tell_kept: Notice
 ) -> Scores:
-    facts = work.facts() if folder is not None else {}
-    about = {"model": work.plan.cases[0].model.name, **facts}
-    files = None if folder is None else CaptureFiles(folder, work.batches, work.plan.scored, about)
+    files = None
+    if folder is not None:
+        about = {"model": work.plan.cases[0].model.name, **work.facts}
+        files = CaptureFiles(folder, work.batch_names, about)
     placement = plan.placement(files)
     captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, progress, placement)
     if captured.made < len(work.batches):
@@ -153,9 +161,9 @@ def _capture_and_replay(
 def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iterator[Path | None]:
     """The folder for captured batches; None where they stay in memory, gone afterwards unless they are kept."""
     if settings.keep:
-        yield settings.root / capture_name(work.facts())
+        yield settings.root / capture_name(work.facts)
     elif settings.shared is not None:
-        yield settings.shared / capture_name(work.facts())
+        yield settings.shared / capture_name(work.facts)
     elif needs_files:
         with contextlib.ExitStack() as stack:
             try:
@@ -170,8 +178,12 @@ def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iter
 def _score_files(work: Pass, settings: CaptureSettings) -> ScoreFiles | None:
     if settings.shared is None:
         return None
-    tokens = batch_names(work.batches, work.plan.scored)
-    asked = [work.facts(), tokens, sorted(work.formats), repr((work.plan.batches, sorted(work.plan.sizes.items())))]
+    asked = [
+        work.facts,
+        work.batch_names,
+        sorted(work.formats),
+        repr((work.plan.batches, sorted(work.plan.sizes.items()))),
+    ]
     return ScoreFiles(settings.shared / f"scores-{digest(json.dumps(asked, sort_keys=True).encode())}")
 
 
@@ -190,12 +202,6 @@ def _tell_peak(devices: Sequence[torch.device], notice: Notice) -> None:
     peaks = [show_size(torch.cuda.max_memory_allocated(device)) for device in devices if device.type == "cuda"]
     if peaks:
         notice(f"memory: peak {', '.join(peaks)}")
-
-
-def _release(device: torch.device) -> None:
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _out_of_memory(work: Pass, needs: Needs) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from auto_quantize_model.captures.sizes import show_size
 from auto_quantize_model.errors import CaseError
+from auto_quantize_model.families.device_memory import bytes_of, free_device_memory, let_go
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +23,11 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
     """Move what text passes through to a device; what is larger than a GPU is spread over all that can be seen."""
     parts = _parts(loaded)
     if device.type == "cuda":
-        _let_go()
-        size, free = _bytes(parts), free_memory(device)
+        let_go()
+        size, free = bytes_of(parts.parameters()), free_device_memory(device)
         one_named, gpus = ":" in str(device), _all_gpus()
         if size > free * _SHARE and not one_named and (size > free or len(gpus) > 1):
-            spread(loaded, {index: int(free_memory(each) * _SHARE) for index, each in enumerate(gpus)})
+            spread(loaded, {index: int(free_device_memory(each) * _SHARE) for index, each in enumerate(gpus)})
             return
         if size > free:
             raise CaseError(
@@ -46,24 +46,12 @@ def spread(loaded: LoadedModel, most: Mapping[int | str, int]) -> None:
     # Without a place to put the rest, accelerate would put it into main memory, where no gradient comes back from.
     places = infer_auto_device_map(model, max_memory={"cpu": 0, **most}, no_split_module_classes=whole)
     if not set(places.values()) <= set(most):
-        rooms = " + ".join(show_size(room) for room in most.values())
+        size, rooms = bytes_of(_parts(loaded).parameters()), " + ".join(show_size(room) for room in most.values())
         raise CaseError(
-            f"the model takes {show_size(_bytes(_parts(loaded)))}, and the GPUs that can be seen have {rooms} for it "
+            f"the model takes {show_size(size)}, and the GPUs that can be seen have {rooms} for it "
             "beside what the pass needs; let more GPUs be seen, or free them of other processes"
         )
     dispatch_model(model, places, force_hooks=True)
-
-
-def _let_go() -> None:
-    """Give back what this process holds of a model before this one: to the driver it is not free."""
-    gc.collect()
-    torch.cuda.empty_cache()
-
-
-def free_memory(device: torch.device) -> int:
-    """What a GPU has free."""
-    free, _ = torch.cuda.mem_get_info(device)
-    return free
 
 
 def _all_gpus() -> list[torch.device]:
@@ -77,8 +65,3 @@ def _parts(loaded: LoadedModel) -> torch.nn.ModuleList:
         return torch.nn.ModuleList([model])
     inside = [model.get_submodule(loaded.language_model), model.get_submodule(loaded.head)]
     return torch.nn.ModuleList([*inside, model.get_input_embeddings()])
-
-
-def _bytes(parts: Any) -> int:
-    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in parts.parameters()}
-    return sum(storages.values())

@@ -76,7 +76,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME=DIR",
-        type=_parsed_by(_check_model_path),
+        type=_parsed_by(_model_path),
         help="Checkpoint of a model: a folder, or a GGUF file; repeatable",
     )
     group.addoption(
@@ -113,7 +113,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--sensitivity-capture-memory",
         metavar="SIZE",
-        type=_parsed_by(_check_memory),
+        type=_parsed_by(_memory),
         help="How much of the captured tensors stays in memory, for example 20GB; the rest goes to disk "
         "(default: what is free decides)",
     )
@@ -136,19 +136,20 @@ def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
 def read_options(config: pytest.Config) -> Options:
     """Read the options; a contradiction between them is a usage error."""
     option, here = config.option, config.invocation_params.dir
+    memory = option.sensitivity_capture_memory
     options = Options(
         publish=option.sensitivity_publish,
         report_only=option.sensitivity_report_only,
         device=option.sensitivity_device,
         engine=option.sensitivity_engine,
-        model_paths=dict(_model_path(text, here) for text in option.sensitivity_model_path),
+        model_paths={name: here / path for name, path in map(_model_path, option.sensitivity_model_path)},
         models_root=_path(option.sensitivity_models_root, here),
         overrides=tuple(option.sensitivity_override),
         output=_path(option.sensitivity_output, here),
         json=_path(option.sensitivity_json, here),
         keep_capture=option.sensitivity_keep_capture,
         capture_dir=_path(option.sensitivity_capture_dir, here),
-        capture_memory=_memory(option.sensitivity_capture_memory),
+        capture_memory=None if memory is None else _memory(memory),
     )
     _check_together(options)
     return options
@@ -195,33 +196,22 @@ def _check_device(text: str) -> None:
         raise ValueError(f"'{text}' is unknown; use auto, cpu, cuda or cuda:N")
 
 
-def _check_model_path(text: str) -> None:
-    from auto_quantize_model.checkpoints.locate import named_path
-
-    named_path(text)
-
-
-def _check_memory(text: str) -> None:
-    from auto_quantize_model.captures.sizes import parse_size
-
-    parse_size(text)
-
-
 def _check_override(text: str) -> None:
     from auto_quantize_model.cases.overrides import parse_override
 
     parse_override(text)
 
 
-def _memory(text: str | None) -> int | None:
+def _memory(text: str) -> int:
     from auto_quantize_model.captures.sizes import parse_size
 
-    return None if text is None else parse_size(text)
+    return parse_size(text)
 
 
-def _model_path(text: str, here: Path) -> tuple[str, Path]:
-    name, _, folder = text.partition("=")
-    return name, here / folder
+def _model_path(text: str) -> tuple[str, Path]:
+    from auto_quantize_model.checkpoints.locate import named_path
+
+    return named_path(text)
 
 
 def _key(text: str) -> str:
