@@ -1,8 +1,8 @@
 """Replacing a whole folder: whoever looks, and whenever the process is killed, finds all old files or all new ones.
 
 The new folder is staged beside its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
-folder is parked in `.publishing/` for a moment; a process killed just then leaves it there, where `whereabouts` finds it
-for whoever reads, until whoever publishes next puts it back.
+folder is parked in `.publishing/` for a moment. A process killed just then leaves it there: `whereabouts` finds it for
+whoever reads, and `put_back` restores it when something is published next.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines.exchange import exchange
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-STAGING = ".publishing"
-"""The folder, two levels above a published one, in which it is prepared."""
 _PARKED = "old"
 _STALE_SECONDS = 3600
 _ATTEMPTS = 100

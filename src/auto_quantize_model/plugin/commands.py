@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auto_quantize_model import commands
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
     from auto_quantize_model.plugin.options import Options
@@ -20,13 +20,13 @@ class Commands:
 
     def __init__(self, suite_case: SuiteCase, options: Options) -> None:
         self._case_id = suite_case.case.id
-        self._suite = shown(suite_case.suite.path)
-        self._folder = shown(suite_case.suite.path.parent)
+        self._suite = display_path(suite_case.suite.path)
+        self._folder = display_path(suite_case.suite.path.parent)
         self._options = options
         root, path = options.models_root, options.model_paths.get(suite_case.case.model.name)
-        self._places = {} if root is None else {"models-root": shown(root)}
+        self._places = {} if root is None else {"models-root": display_path(root)}
         if path is not None:
-            self._places["model-path"] = f"{suite_case.case.model.name}={shown(path)}"
+            self._places["model-path"] = f"{suite_case.case.model.name}={display_path(path)}"
 
     def publish(self) -> str:
         """Run this case and publish it."""

@@ -1,7 +1,7 @@
-"""The groups of `pytest-xdist --dist loadgroup`, which keep a model's cases on one worker, and their marks in test names.
+"""The groups of `pytest-xdist --dist loadgroup`, which keep a model's cases on one worker.
 
-pytest-xdist appends `@group` to the node ids of tests with an `xdist_group` mark, while it is configured for groups, and
-reads them from there when it shares tests out.
+pytest-xdist appends `@group` to the node ids of tests with an `xdist_group` mark, and reads the groups from there when
+it shares tests out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GROUP: pytest.StashKey[str] = pytest.StashKey()
 
 
 def group_marks(suite_case: SuiteCase, config: pytest.Config) -> list[pytest.MarkDecorator]:
-    """The mark that puts a case into the group of its model; none where pytest-xdist, which defines it, is not there."""
+    """The mark that puts a case into the group of its model; none without pytest-xdist, which defines it."""
     if not config.pluginmanager.hasplugin("xdist"):
         return []
     return [pytest.mark.xdist_group(suite_case.case.model.name)]

@@ -14,7 +14,7 @@ from auto_quantize_model.plugin.worker import processes_a_device, share_processo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from auto_quantize_model.captures.settings import CaptureSettings
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.plugin.announcer import Announcer
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.suites import SuiteCase
@@ -132,7 +132,7 @@ class Passes:
         return results
 
     def _captures(self, device: str) -> CaptureSettings:
-        from auto_quantize_model.captures.settings import CaptureSettings
+        from auto_quantize_model.engine.capture.settings import CaptureSettings
 
         options, worker = self._options, self._worker
         return CaptureSettings(

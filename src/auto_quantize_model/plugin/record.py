@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-    from auto_quantize_model.baselines.compare import Comparison
+    from auto_quantize_model.comparison.compare import Comparison
     from auto_quantize_model.plugin.suites import SuiteCase
 
 PROPERTY = "sensitivity"

@@ -1,4 +1,4 @@
-"""What one pytest session keeps: options, suites, passes, baselines and records; it builds what tests get from these."""
+"""What one pytest session keeps: options, suites, passes, baselines and records; it builds what tests get."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ class Session:
         file = self.options.json
         if file is None:
             return
-        from auto_quantize_model.artifacts import write_files
         from auto_quantize_model.errors import InputError
         from auto_quantize_model.plugin.summary import summary_document
+        from auto_quantize_model.whole_files import write_files
 
         # Under pytest-xdist only the workers know which cases were selected and not reached.
         not_reached = [
