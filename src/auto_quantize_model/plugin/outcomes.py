@@ -36,9 +36,12 @@ class _Test:
 class Outcomes:
     """Merges what every test of a case reports, and says when all of them have passed."""
 
-    def __init__(self, records: dict[str, Record], on_passed: Callable[[Record], None]) -> None:
+    def __init__(
+        self, records: dict[str, Record], on_start: Callable[[Record], None], on_passed: Callable[[Record], None]
+    ) -> None:
         """`records` is filled by case."""
         self._records = records
+        self._on_start = on_start
         self._on_passed = on_passed
         self._tests: dict[str, dict[str, _Test]] = {}
 
@@ -50,6 +53,8 @@ class Outcomes:
             _name_plainly(report)
         if record is None:
             return
+        if record.case not in self._tests:
+            self._on_start(record)
         tests = self._tests.setdefault(record.case, {})
         # A test that is set up is run anew, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None

@@ -50,6 +50,7 @@ class Session:
         self._tests: dict[tuple[str, str], int] = {}
         """How many selected tests each case has."""
         self._collect_only = bool(config.getoption("collectonly"))
+        self._says_device = config.get_verbosity() >= 0 and not (options.report_only or self._collect_only)
 
     @property
     def _worker_name(self) -> str | None:
@@ -72,6 +73,25 @@ class Session:
         file = self.options.json
         if file is not None and file.is_dir():
             raise pytest.UsageError(f"--sensitivity-json {file}: is a folder; name a file")
+
+    def device_lines(self, items: Iterable[pytest.Item]) -> list[str]:
+        """On what the cases of these tests will run; said once a session, and only if there are any."""
+        suite_case = next(filter(None, map(case_of, items)), None)
+        return [] if suite_case is None else self._device_lines(suite_case)
+
+    def case_starts(self, record: Record) -> None:
+        """The first report of a case is here; where workers collect, only that tells the controller of cases."""
+        if self._says_device:
+            for line in self._device_lines(self.suites.case(Path(record.suite), record.case)):
+                self.announcer.write(line)
+
+    def _device_lines(self, suite_case: SuiteCase) -> list[str]:
+        if not self._says_device:
+            return []
+        from auto_quantize_model.plugin.device_line import device_line
+
+        self._says_device = False
+        return [device_line(suite_case.case, self.options)]
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""
