@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.engine.capture.settings import CaptureSettings
-from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.execution import FailedCase, execute
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.names import ENGINES
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.errors import InputError, nearest

@@ -21,7 +21,7 @@ from tests.gpu_check.table import Findings, show
 from tests.places import ROOT
 
 from auto_quantize_model import cache
-from auto_quantize_model.engine.environment import describe_environment
+from auto_quantize_model.engine.machine.environment import describe_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

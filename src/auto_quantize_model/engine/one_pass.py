@@ -15,8 +15,8 @@ from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
 from auto_quantize_model.engine.capture.identity import capture_name, code_version, digest
 from auto_quantize_model.engine.capture.kept import unkept_folder
-from auto_quantize_model.engine.devices import devices_of
-from auto_quantize_model.engine.environment import describe_environment
+from auto_quantize_model.engine.machine.devices import devices_of
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.memory import plans, predict
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows

@@ -10,7 +10,7 @@ import torch
 
 from auto_quantize_model.engine.capture.files import to_host
 from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, recording
-from auto_quantize_model.engine.sharing import do_each_once
+from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.errors import NotCoveredError
 from auto_quantize_model.reporting import silent
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture.files import to_host
-from auto_quantize_model.engine.devices import current
+from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.replay.products import product
 
 if TYPE_CHECKING:

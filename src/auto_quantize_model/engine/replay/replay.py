@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from auto_quantize_model.engine.devices import current
-from auto_quantize_model.engine.lookahead import one_ahead, one_behind
+from auto_quantize_model.engine.machine.devices import current
+from auto_quantize_model.engine.machine.lookahead import one_ahead, one_behind
+from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
 from auto_quantize_model.engine.replay.variants import input_variants
-from auto_quantize_model.engine.sharing import do_each_once
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split

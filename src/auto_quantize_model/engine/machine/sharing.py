@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from auto_quantize_model.engine.lookahead import one_behind
+from auto_quantize_model.engine.machine.lookahead import one_behind
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
