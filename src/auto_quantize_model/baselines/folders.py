@@ -1,7 +1,7 @@
 """Replacing a whole folder: whoever looks, and whenever the process is killed, finds all old files or all new ones.
 
-The new folder is staged beside its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
-folder is parked in `.publishing/` for a moment; a process killed just then leaves it there, and `put_back` mends that.
+The new folder is staged near its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
+folder is parked in `.publishing/` for a moment; a process killed just then leaves it there, and `put_back` restores it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Scores = dict[FormatSize, list[GroupScore]]
 
 _ATTEMPTS = 10
-"""How many damaged captures are made anew before the disk is to blame."""
+"""How many damaged captures are replaced before the disk is to blame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +209,6 @@ def _out_of_memory(work: LoadedPass, needs: Needs) -> str:
     autoquant = work.plan.cases[0].autoquant
     return (
         f"out of GPU memory, with every captured tensor elsewhere: the model takes {show_bytes(needs.model)} and the "
-        f"pass about {show_bytes(needs.working)} beside it; lower autoquant.batch_size (now {autoquant.batch_size}), "
+        f"pass about {show_bytes(needs.working)} more; lower autoquant.batch_size (now {autoquant.batch_size}), "
         "free the GPU of other processes, or let more GPUs be seen"
     )

@@ -20,5 +20,5 @@ def current(device: torch.device) -> AbstractContextManager[object]:
 
 def devices_of(loaded: LoadedModel) -> list[torch.device]:
     """Every device that holds a part of the language model, the first one first."""
-    found = (module.weight.device for _, module in loaded.linears())
-    return list(dict.fromkeys([loaded.device, *found]))
+    devices = (module.weight.device for _, module in loaded.linears())
+    return list(dict.fromkeys([loaded.device, *devices]))

@@ -1,4 +1,4 @@
-"""The machine and the versions behind a result; they stand beside the compared values, never inside them."""
+"""The machine and the versions behind a result: stated with the compared values, and never compared themselves."""
 
 from __future__ import annotations
 
