@@ -24,7 +24,7 @@ LIGHT = (
     "auto_quantize_model.baselines.tree",
     "auto_quantize_model.artifacts",
     "auto_quantize_model.cache",
-    "auto_quantize_model.captions.command",
+    "auto_quantize_model.captions.coco",
     "auto_quantize_model.captures.kept",
     "auto_quantize_model.captures.settings",
     "auto_quantize_model.cases.suite",
