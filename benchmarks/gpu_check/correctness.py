@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from auto_quantize_model import load_suite
-from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.store import baseline_manifest
+from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
