@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_MADE_BY = {
-    "embedded_captions": "generate",
-    "coco2017_captions": "coco captions_train2017.json",
-}
+COCO_STEM = "coco2017_captions"
+"""How the names of a user's own COCO captions begin."""
 
 
 def read_captions(path: Path) -> list[str]:
@@ -65,9 +63,8 @@ def _content(path: Path) -> bytes:
 
 
 def _mend(path: Path) -> str:
-    for stem, arguments in _MADE_BY.items():
-        if path.name.startswith(stem):
-            return f"make it: python -m auto_quantize_model captions {arguments} --output {path.parent}"
+    if path.name.startswith(COCO_STEM):
+        return f"make it: python -m auto_quantize_model captions coco captions_train2017.json --output {path.parent}"
     return nearest_file(path, ".txt")
 
 
