@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.plugin.progress import _Display
+from auto_quantize_model.plugin.announcer import _Display
 
 if TYPE_CHECKING:
     import pytest

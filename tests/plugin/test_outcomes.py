@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auto_quantize_model.plugin.collector import Collector
+from auto_quantize_model.plugin.outcomes import Outcomes
 from auto_quantize_model.plugin.record import PROPERTY, Record
 
 CASE = Record("m-p-small", "m", "p", "small", "suite.yaml", verdict="identical", artifacts="out")
@@ -23,9 +23,9 @@ def report(when: Any, outcome: Any, nodeid: str = "test_a", **changes: Any) -> p
 def collected(*reports: pytest.TestReport) -> tuple[Record, list[str]]:
     records: dict[str, Record] = {}
     passed: list[str] = []
-    collector = Collector(records, lambda record: passed.append(record.case))
+    outcomes = Outcomes(records, lambda record: passed.append(record.case))
     for each in reports:
-        collector.pytest_runtest_logreport(each)
+        outcomes.pytest_runtest_logreport(each)
     return records[CASE.case], passed
 
 
@@ -83,5 +83,5 @@ def test_a_group_in_a_tests_name_is_taken_off() -> None:
 )
 def test_a_test_that_a_worker_died_in_is_named_without_its_group(name: str, plain: str) -> None:
     died: Any = pytest.TestReport(name, ("", None, ""), {}, "failed", f"crashed while running {name!r}", "???")  # type: ignore[arg-type]
-    Collector({}, lambda _: None).pytest_runtest_logreport(died)
+    Outcomes({}, lambda _: None).pytest_runtest_logreport(died)
     assert (died.nodeid, died.longrepr) == (plain, f"crashed while running {plain!r}")

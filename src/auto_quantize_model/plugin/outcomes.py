@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auto_quantize_model.plugin.collection import without_group
+from auto_quantize_model.plugin.loadgroup import without_group
 from auto_quantize_model.plugin.record import NOT_RUN, Record, record_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Test:
     finished: bool = False
 
 
-class Collector:
+class Outcomes:
     """Merges what every test of a case reports, and says when all of them have passed."""
 
     def __init__(self, records: dict[str, Record], on_passed: Callable[[Record], None]) -> None:
@@ -45,21 +45,21 @@ class Collector:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the newest record of a test of a case."""
-        found = record_of(report)
-        if found is not None or report.when == _DIED:
+        record = record_of(report)
+        if record is not None or report.when == _DIED:
             _name_plainly(report)
-        if found is None:
+        if record is None:
             return
-        tests = self._tests.setdefault(found.case, {})
+        tests = self._tests.setdefault(record.case, {})
         # A test that is set up is run anew, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None
-        test = tests[report.nodeid] = test or _Test(found)
-        test.record = found
+        test = tests[report.nodeid] = test or _Test(record)
+        test.record = record
         test.outcome = min(test.outcome, _outcome(report), key=_OUTCOMES.index)
         test.finished = report.when == "teardown"
-        self._records[found.case] = self._merged(found.case)
+        self._records[record.case] = self._merged(record.case)
         if report.when == "teardown":
-            self._finish(found.case)
+            self._finish(record.case)
 
     def _finish(self, case: str) -> None:
         merged, tests = self._records[case], self._tests[case].values()
@@ -70,10 +70,10 @@ class Collector:
     def _merged(self, case: str) -> Record:
         tests = list(self._tests[case].values())
         records = [test.record for test in tests]
-        merged = dataclasses.replace(min(records, key=lambda each: _VERDICTS.index(each.verdict)))
+        merged = dataclasses.replace(min(records, key=lambda record: _VERDICTS.index(record.verdict)))
         merged.outcome = min((test.outcome for test in tests), key=_OUTCOMES.index)
         merged.seconds = sum(record.seconds for record in records)
-        merged.pass_seconds = next((each.pass_seconds for each in records if each.pass_seconds is not None), None)
+        merged.pass_seconds = next((record.pass_seconds for record in records if record.pass_seconds is not None), None)
         return merged
 
 
