@@ -15,6 +15,7 @@ from auto_quantize_model.cli import (
     report_command,
     run_command,
 )
+from auto_quantize_model.cli.options import read_options
 from auto_quantize_model.errors import CaseError, InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     arguments = parser.parse_args(argv)
     try:
+        read_options(arguments)
         status: int = arguments.run(arguments)
     except (InputError, CaseError) as error:
         sys.stderr.write(f"error: {error}\n")

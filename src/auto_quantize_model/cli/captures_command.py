@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.captures.kept import kept_captures, remove, to_prune
 from auto_quantize_model.captures.settings import CaptureSettings
 from auto_quantize_model.captures.sizes import parse_size, show_size
 from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.cli.options import add_options
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.options import CAPTURE_DIR
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -25,9 +27,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "captures", help="Show kept captures, or let them go", description="Show what --keep-capture has kept."
     )
-    parser.add_argument(
-        "--capture-dir", type=Path, metavar="DIR", help="Folder of the captures (default: one in the user's cache)"
-    )
+    add_options(parser, (CAPTURE_DIR,))
     parser.add_argument("--prune", action="store_true", help="Remove the stale ones, and what the options below say")
     parser.add_argument(
         "--unused", type=float, metavar="DAYS", help="With --prune: also those that no run opened for so many days"

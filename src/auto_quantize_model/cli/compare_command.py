@@ -15,7 +15,7 @@ from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary,
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.cli.console import PLAIN_WIDTH, table_console
-from auto_quantize_model.cli.options import DEFAULT_SUITE
+from auto_quantize_model.cli.options import default_suite
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="Write there (default: the terminal)")
     parser.add_argument(
-        "--suite", type=Path, metavar="FILE", help=f"Suite whose tolerances hold (default: {DEFAULT_SUITE}, if there)"
+        "--suite",
+        type=Path,
+        metavar="FILE",
+        help="Suite whose tolerances hold (default: the one here, in sensitivity_cases/ or in a folder above, if any)",
     )
     parser.set_defaults(run=run)
 
@@ -60,9 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tolerances(suite: Path | None) -> Tolerances:
-    if suite is None and not DEFAULT_SUITE.is_file():
-        return Tolerances()
-    return load_suite(suite or DEFAULT_SUITE).tolerances
+    file = suite or default_suite()
+    return Tolerances() if file is None else load_suite(file).tolerances
 
 
 def _show(sides: SideBySide, form: str, output: Path | None) -> None:

@@ -12,7 +12,7 @@ from auto_quantize_model.attribution.report import LEGEND, as_json
 from auto_quantize_model.attribution.setups import Setup
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
 from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
+from auto_quantize_model.cli.options import ENGINE_OPTIONS, SUITE_OPTIONS, add_options, model_paths, suite_of
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.manifest.document import read_manifest
@@ -45,10 +45,9 @@ def add_parser(subparsers: Any) -> None:
         "each explains. Exit status: 0 explained or no drift, 1 not explained, 2 wrong input.",
     )
     parser.add_argument("case", metavar="CASE", help="Case id: MODEL-PAIR-SIZE")
-    add_suite_options(parser)
     parser.add_argument("--baseline", type=Path, metavar="MANIFEST", help="Older manifest (default: the committed one)")
     parser.add_argument("--captions", type=Path, metavar="FILE", help="The baseline's captions, if they are not found")
-    add_engine_options(parser, "Engine of the case now (default: %(default)s)")
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS))
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="What to print (default: %(default)s)"
     )
@@ -60,10 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     suite = suite_of(arguments)
     case = _case(suite, arguments.case)
     baseline = _baseline(case, arguments.baseline)
-    paths = parse_model_paths(arguments.model_path, suite)
+    paths = model_paths(arguments, suite)
     setup = Setup(case, arguments.engine)
     if arguments.device:
-        setup = _on_device(setup, arguments.device)
+        setup = setup.with_settings("autoquant", device=arguments.device)
 
     from rich.console import Console
 
@@ -108,13 +107,6 @@ def _folders_of_texts(suite: Suite) -> tuple[Path, ...]:
     """Where a suite keeps its captions, those of the datasets that the case does not use included."""
     home = suite.path.parent
     return home, *sorted(each for each in home.iterdir() if each.is_dir())
-
-
-def _on_device(setup: Setup, device: str) -> Setup:
-    try:
-        return setup.with_settings("autoquant", device=device)
-    except ValueError:
-        raise InputError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:N") from None
 
 
 def _explain(

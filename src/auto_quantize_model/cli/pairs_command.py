@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_suite_options, suite_of
+from auto_quantize_model.cli.options import SUITE_OPTIONS, add_options, suite_of
 from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
         help="Show what each pair means and what can run here",
         description="Show what each pair means in the installed ModelOpt, and whether it can run here.",
     )
-    add_suite_options(parser)
+    add_options(parser, SUITE_OPTIONS)
     parser.set_defaults(run=run)
 
 

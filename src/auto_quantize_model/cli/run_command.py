@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.artifacts import default_output, write_case, write_composed_config
 from auto_quantize_model.cli.console import table_console
 from auto_quantize_model.cli.options import (
-    add_capture_options,
-    add_engine_options,
-    add_suite_options,
+    CAPTURE_OPTIONS,
+    ENGINE_OPTIONS,
+    SUITE_OPTIONS,
+    add_options,
     capture_settings,
-    parse_model_paths,
+    model_paths,
     suite_of,
 )
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.options import JSON, OUTPUT
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
     from rich.table import Table
@@ -32,13 +34,8 @@ if TYPE_CHECKING:
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
-    add_suite_options(parser)
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    add_engine_options(parser, "Engine (default: %(default)s)")
-    add_capture_options(parser)
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="Folder for the artifacts (default: tmp/sensitivity/<time>)"
-    )
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, OUTPUT, JSON))
     parser.set_defaults(run=run)
 
 
@@ -46,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the selected cases; 0 if every one has a manifest, else 1."""
     suite = suite_of(arguments)
     cases = suite.select(arguments.expression)
-    paths = parse_model_paths(arguments.model_path, suite)
+    paths = model_paths(arguments, suite)
 
     from rich.console import Console
 
