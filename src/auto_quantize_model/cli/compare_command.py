@@ -14,15 +14,16 @@ from auto_quantize_model.baselines.sources import read_source
 from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary, worst_by_group
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
-from auto_quantize_model.cli.console import PLAIN_WIDTH, table_console
+from auto_quantize_model.cli.console import PLAIN_WIDTH, Column, say, table, table_console
 from auto_quantize_model.cli.options import default_suite
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from auto_quantize_model.baselines.side_by_side import ComparedCase, SideBySide
 
@@ -92,46 +93,31 @@ def _plain(sides: SideBySide) -> str:
 def _print(sides: SideBySide, console: Console) -> None:
     several = len(sides.cases) > 1
     if several:
-        _print_table(
-            console, comparison_report.OVERVIEW, [comparison_report.overview_row(case) for case in sides.cases]
-        )
+        console.print(_table(comparison_report.OVERVIEW, map(comparison_report.overview_row, sides.cases)))
     for case in sides.cases:
         if not several or case.comparison.verdict in ("drift", "incomparable"):
             _print_case(case, console, _MOST_OF_SEVERAL if several else _MOST_GROUPS)
     for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
-        for each in lone:
-            _say(console, f"only in {name}: {each}")
+        for case_name in lone:
+            say(console, f"only in {name}: {case_name}")
 
 
 def _print_case(case: ComparedCase, console: Console, most: int) -> None:
     comparison = case.comparison
-    _say(console, f"{case.name}: {summary(comparison)}", style="bold")
+    say(console, f"{case.name}: {summary(comparison)}", style="bold")
     for line in reasons(comparison):
-        _say(console, line)
-    totals = [comparison_report.shown_number(each) for each in (comparison.total_old, comparison.total_new)]
-    _say(console, f"  total score: {totals[0]} -> {totals[1]} ({shown_ratio(comparison.total_ratio)})")
+        say(console, line)
+    old, new = map(comparison_report.shown_number, (comparison.total_old, comparison.total_new))
+    say(console, f"  total score: {old} -> {new} ({shown_ratio(comparison.total_ratio)})")
     spearman = comparison_report.spearman_line(case)
     if spearman is not None:
-        _say(console, f"  {spearman}")
+        say(console, f"  {spearman}")
     moved = worst_by_group(comparison.moved)
     if moved:
-        rows = [comparison_report.group_row(change) for change in moved[:most]]
-        _print_table(console, comparison_report.GROUPS, rows)
+        console.print(_table(comparison_report.GROUPS, map(comparison_report.group_row, moved[:most])))
     if len(moved) > most:
-        _say(console, f"... and {len(moved) - most} more groups: --format markdown has every number")
+        say(console, f"... and {len(moved) - most} more groups: --format markdown has every number")
 
 
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+def _table(titles: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    return table((Column(title, if_narrow="fold") for title in titles), rows)
