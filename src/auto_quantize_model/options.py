@@ -70,9 +70,9 @@ def _checked_override(text: str) -> str:
 
 
 def _size(text: str) -> int:
-    from auto_quantize_model.captures.sizes import parse_size
+    from auto_quantize_model.byte_sizes import parse_bytes
 
-    return parse_size(text)
+    return parse_bytes(text)
 
 
 def _named_path(text: str) -> tuple[str, Path]:

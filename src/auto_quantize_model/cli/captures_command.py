@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.captures.kept import kept_captures, remove, to_prune
-from auto_quantize_model.captures.settings import CaptureSettings
-from auto_quantize_model.captures.sizes import parse_size, show_size
+from auto_quantize_model.byte_sizes import parse_bytes, show_bytes
 from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import add_options
+from auto_quantize_model.engine.capture.kept import kept_captures, remove, to_prune
+from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.options import CAPTURE_DIR
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from auto_quantize_model.captures.kept import KeptCapture
+    from auto_quantize_model.engine.capture.kept import KeptCapture
 
 _COLUMNS = (
     Column("Capture"),
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _chosen(kept: Sequence[KeptCapture], arguments: argparse.Namespace) -> list[KeptCapture]:
     try:
-        most = None if arguments.keep is None else parse_size(arguments.keep)
+        most = None if arguments.keep is None else parse_bytes(arguments.keep)
     except ValueError as error:
         raise InputError(f"captures --keep: {error}") from None
     return list(to_prune(kept, unused_days=arguments.unused, keep_bytes=most))
@@ -89,7 +89,7 @@ def _table(captures: Iterable[KeptCapture]) -> Table:
             "stale" if capture.stale else "usable",
             capture.dtype,
             str(capture.batches),
-            show_size(capture.bytes),
+            show_bytes(capture.bytes),
             f"{capture.used:%Y-%m-%d}",
             capture.hardware,
         )
@@ -100,4 +100,4 @@ def _table(captures: Iterable[KeptCapture]) -> Table:
 
 def _total(word: str, captures: Sequence[KeptCapture], root: Path) -> str:
     number, size = len(captures), sum(capture.bytes for capture in captures)
-    return f"{number} capture{'s' * (number != 1)} {word}, {show_size(size)}, in {root}"
+    return f"{number} capture{'s' * (number != 1)} {word}, {show_bytes(size)}, in {root}"

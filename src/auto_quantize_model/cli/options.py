@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captures.settings import CaptureSettings
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.cases.suite_file import SUITE_FILE, SUITE_FOLDER, suite_near
+from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engines import ENGINES
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.options import (
@@ -22,7 +22,7 @@ from auto_quantize_model.options import (
     Option,
     nothing_to_keep,
 )
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
 def default_suite() -> Path | None:
     """The suite of the working directory, as it would be typed there."""
     file = suite_near(Path.cwd())
-    return None if file is None else Path(shown(file))
+    return None if file is None else Path(display_path(file))
 
 
 def suite_of(arguments: argparse.Namespace) -> Suite:

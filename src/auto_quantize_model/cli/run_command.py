@@ -19,7 +19,7 @@ from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.options import JSON, OUTPUT
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 from auto_quantize_model.writable import check_file_place, check_folder_place
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     for result in failed:
         say(console, f"{result.case.id}: {result.error}", style="red")
     done = len(results) - len(failed) - len(skipped)
-    say(console, f"{done} of {len(results)} cases done; artifacts: {shown(output)}")
+    say(console, f"{done} of {len(results)} cases done; artifacts: {display_path(output)}")
     return 1 if failed else 0
 
 
@@ -112,7 +112,7 @@ def _run(
                 records.note(result)
                 results.append(result)
     except KeyboardInterrupt:
-        say(console, f"{len(results)} of {len(cases)} cases were done: {shown(records.output)}")
+        say(console, f"{len(results)} of {len(cases)} cases were done: {display_path(records.output)}")
         records.write()
         raise
     records.write()

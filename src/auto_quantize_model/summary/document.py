@@ -7,7 +7,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.artifacts import write_files
+from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

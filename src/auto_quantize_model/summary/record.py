@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from auto_quantize_model.baselines.compare import Comparison
     from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.comparison.compare import Comparison
 
 NOT_RUN = "not run"
 
