@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.cases.suite import Case, Suite
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.reporting import Progress
     from auto_quantize_model.run import CaseResult
     from auto_quantize_model.scores import CaseScores

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from auto_quantize_model.device_names import checked_device
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,6 +41,7 @@ FolderTemplate = Annotated[
     SizeTemplate, AfterValidator(_one_a_size), StringConstraints(pattern=r"^[A-Za-z0-9][\w.{}-]*$")
 ]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+DeviceName = Annotated[str, AfterValidator(checked_device)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -143,7 +146,7 @@ class AutoQuantSettings(Settings):
     effective_bits: Annotated[float, Field(gt=0, le=16)] | None = None
     score_size: Count = 128
     batch_size: Count = 8
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: DeviceName = "auto"
 
 
 class ModelSettings(Settings):

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
 from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
@@ -155,6 +156,5 @@ def unwritable(folder: Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
-        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with "
-        "--sensitivity-capture-dir (python -m auto_quantize_model: --capture-dir)"
+        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with {CAPTURE_DIR.both_flags}"
     )
