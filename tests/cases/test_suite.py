@@ -168,7 +168,7 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("model.package=my-model", "package: a package is named as Python imports it, without dashes"),
         ("dataset.size_to_max_samples=16", "size_to_max_samples: must be a mapping of keys to values (found 16)"),
         ("suite.sizes=[]", "sizes: "),
-        ("suite.sizes=[small, small]", "sizes: 'small' stands twice"),
+        ("suite.sizes=[small, small]", "sizes: 'small' is listed twice"),
         ("autoquant.batch_size=2020-99-99", "the value is not valid YAML"),
         ("autoquant.effective_bits=true", "effective_bits: input should be a valid number"),
         ("dataset.seq_len=99999999999999999999", "seq_len: input should be less than"),

@@ -1,4 +1,4 @@
-"""Checkpoints of something else than an unquantized causal language model: each line has the true reason and way out."""
+"""Checkpoints of something else than an unquantized causal language model: one line each, with the true way out."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _one_a_size(value: str) -> str:
 def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
     twin = next((value for value in values if values.count(value) > 1), None)
     if twin is not None:
-        raise ValueError(f"'{twin}' stands twice")
+        raise ValueError(f"'{twin}' is listed twice")
     return values
 
 
