@@ -33,6 +33,28 @@ class Selection:
     status: SearchStatus
     quantized: tuple[bool, ...]
     """Per group, in the order of the scores."""
+    least_bits: float
+    """What every group quantized costs: no budget below it can be met."""
+
+    @property
+    def problem(self) -> str | None:
+        """One line on why there is no selection; None where the search found one."""
+        budget, least = f"{self.budget_bits:g} effective bits", f"{self.least_bits:g}"
+        match self.status:
+            case "optimal":
+                return None
+            case "infeasible":
+                return (
+                    f"no selection has {budget}: with every group quantized there are {least}, the least feasible; "
+                    f"set autoquant.effective_bits to at least {least}"
+                )
+            case "not_solved":
+                return (
+                    f"the search found no selection within {budget}; {least} is the least feasible, with every group "
+                    "quantized: change autoquant.effective_bits"
+                )
+            case "not_finite":
+                return "not every score is finite, so nothing was searched; the manifest's statuses say which are not"
 
 
 def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuantSettings) -> Selection:
@@ -91,4 +113,4 @@ def _selection(
     bits = (small * format_bits + (full - small) * UNQUANTIZED_BITS) / full
     finite = all(score.status != "non_finite" for score in chosen)
     total = sum(score.score for score in chosen) if finite else None
-    return Selection(budget, bits, total, status, tuple(quantized))
+    return Selection(budget, bits, total, status, tuple(quantized), format_bits)
