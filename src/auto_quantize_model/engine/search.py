@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
+from auto_quantize_model.scores import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auto_quantize_model.cases.settings import AutoQuantSettings
-    from auto_quantize_model.engine.scores import GroupScore
-
-SearchStatus = Literal["optimal", "infeasible", "not_finite", "not_solved"]
+    from auto_quantize_model.scores import GroupScore, SearchStatus
 
 _QUANTIZED = "quantized"
 _LARGEST = 1e6
 """The largest score that the solver is given."""
 _TOLERANCE = 1e-12
 """ModelOpt's own slack, as a share of the unquantized cost."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Selection:
-    """Which groups the search quantizes, and what that costs."""
-
-    budget_bits: float
-    effective_bits: float
-    score: float | None
-    status: SearchStatus
-    quantized: tuple[bool, ...]
-    """Per group, in the order of the scores."""
-    least_bits: float
-    """What every group quantized costs: no budget below it can be met."""
-
-    @property
-    def problem(self) -> str | None:
-        """One line on why there is no selection; None where the search found one."""
-        budget, least = f"{self.budget_bits:g} effective bits", f"{self.least_bits:g}"
-        match self.status:
-            case "optimal":
-                return None
-            case "infeasible":
-                return (
-                    f"no selection has {budget}: with every group quantized there are {least}, the least feasible; "
-                    f"set autoquant.effective_bits to at least {least}"
-                )
-            case "not_solved":
-                return (
-                    f"the search found no selection within {budget}; {least} is the least feasible, with every group "
-                    "quantized: change autoquant.effective_bits"
-                )
-            case "not_finite":
-                return "not every score is finite, so nothing was searched; the manifest's statuses say which are not"
 
 
 def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuantSettings) -> Selection:
