@@ -1,6 +1,6 @@
 """Replacing a whole folder: whoever looks, and whenever the process is killed, finds all old files or all new ones.
 
-The new folder is staged beside its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
+The new folder is staged near its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
 folder is parked in `.publishing/` for a moment. A process killed just then leaves it there: `whereabouts` finds it for
 whoever reads, and `put_back` restores it when something is published next.
 """

@@ -33,7 +33,7 @@ def structure(value: object) -> Structure:
 
 
 def _union(structures: Iterable[Structure]) -> Structure:
-    """One structure for all; members of different kinds stand side by side."""
+    """One structure for all; members of different kinds are listed together."""
     distinct: list[Structure] = []
     for member in structures:
         if member not in distinct:
