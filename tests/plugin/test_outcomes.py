@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from auto_quantize_model.plugin.outcomes import Outcomes
-from auto_quantize_model.plugin.record import PROPERTY, Record
+from auto_quantize_model.plugin.record_in_report import PROPERTY
+from auto_quantize_model.summary.record import Record
 
 CASE = Record("m-p-small", "m", "p", "small", "suite.yaml", verdict="identical", artifacts="out")
 

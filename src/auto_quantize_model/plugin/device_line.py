@@ -8,6 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.options import DEVICE
+
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.plugin.options import Options
@@ -18,11 +20,11 @@ _DEVICE_FILES = ("nvidia[0-9]*", "nvhost-gpu", "dxg", "kfd")
 
 def device_line(case: Case, options: Options) -> str:
     """The line for a session that runs a case, and perhaps others."""
-    device, given = options.device or case.autoquant.device, "--sensitivity-device"
+    device = options.device or case.autoquant.device
     if device != "auto":
-        return f"sensitivity: cases run on {device} ({given if options.device else 'autoquant.device'})"
+        return f"sensitivity: cases run on {device} ({DEVICE.pytest_flag if options.device else 'autoquant.device'})"
     if sees_gpu():
-        return f"sensitivity: cases run on the GPU; {given} cpu changes that"
+        return f"sensitivity: cases run on the GPU; {DEVICE.pytest_flag} cpu changes that"
     return "sensitivity: no CUDA GPU is visible; cases run on the CPU, where their model allows it"
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auto_quantize_model.plugin.loadgroup import without_group
-from auto_quantize_model.plugin.record import NOT_RUN, Record, record_of
+from auto_quantize_model.plugin.record_in_report import record_of
+from auto_quantize_model.summary.record import NOT_RUN, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

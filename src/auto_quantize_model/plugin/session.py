@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -17,9 +16,10 @@ from auto_quantize_model.plugin.loadgroup import share_out
 from auto_quantize_model.plugin.output import Output
 from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.publishing import Publisher
-from auto_quantize_model.plugin.record import PROPERTY, new_record
+from auto_quantize_model.plugin.record_in_report import attach
 from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
 from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.summary.record import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
     from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.record import Record
     from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.summary.record import Record
 
 
 class Session:
@@ -112,8 +112,7 @@ class Session:
         """What a test of a case gets."""
         from auto_quantize_model.plugin.case_run import CaseRun
 
-        record = new_record(suite_case, self._worker_name)
-        return CaseRun(suite_case, record, self.options, self.output, self.passes, self.baselines)
+        return CaseRun(suite_case, self._new_record(suite_case), self.options, self.output, self.passes, self.baselines)
 
     def baseline_check(self, suite_case: SuiteCase) -> BaselineCheck:
         """What a drift check of a baseline gets."""
@@ -129,10 +128,12 @@ class Session:
         from auto_quantize_model.plugin.case_run import CASE_RUN
 
         run = item.stash.get(CASE_RUN, None)
-        record = new_record(suite_case, self._worker_name) if run is None else run.record
+        record = self._new_record(suite_case) if run is None else run.record
         record.tests = self._tests.get(suite_case.key, 1)
-        item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
-        item.user_properties.append(record.as_property())
+        attach(record, item)
+
+    def _new_record(self, suite_case: SuiteCase) -> Record:
+        return new_record(suite_case.case, suite_case.suite.path, self._worker_name)
 
     def finish(self, session: pytest.Session) -> None:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
@@ -171,16 +172,14 @@ class Session:
         if file is None:
             return
         from auto_quantize_model.errors import InputError
-        from auto_quantize_model.plugin.summary import summary_document
-        from auto_quantize_model.whole_files import write_files
+        from auto_quantize_model.summary.document import write_summary
 
         # Under pytest-xdist only the workers know which cases were selected and not reached.
         not_reached = [
-            new_record(suite_case, None) for suite_case in self.passes.cases if suite_case.case.id not in self.records
+            self._new_record(suite_case) for suite_case in self.passes.cases if suite_case.case.id not in self.records
         ]
-        document = summary_document([*self.records.values(), *not_reached], self.output.folder)
         try:
-            write_files(file.parent, {file.name: json.dumps(document, indent=2, allow_nan=False) + "\n"})
+            write_summary(file, [*self.records.values(), *not_reached], self.output.folder)
         except InputError as error:
             self.problems.append(str(error))
 

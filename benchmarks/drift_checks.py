@@ -20,7 +20,7 @@ from auto_quantize_model.baselines.store import has_baseline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 CASES = "sensitivity_cases"
 SIZES = ("small", "medium", "large")
 CHECKS = ("-m", "pytest", "-q", "-m", "not gpu", CASES, "--deselect", f"{CASES}/test_config_drift.py")
@@ -29,7 +29,7 @@ CHECKS = ("-m", "pytest", "-q", "-m", "not gpu", CASES, "--deselect", f"{CASES}/
 def cpu_seconds(folder: Path, *options: str) -> float:
     """The user and system time of one run of the drift checks, with the start of Python and of what it starts."""
     with subprocess.Popen([sys.executable, *CHECKS, *options], cwd=folder, stdout=subprocess.PIPE) as process:  # noqa: S603
-        assert process.stdout is not None
+        assert process.stdout is not None  # noqa: S101  for the type checker
         printed = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
