@@ -89,6 +89,21 @@ def test_cases_without_baseline_are_named_where_the_model_is_here(tiny_suite: Su
     assert not list(missing_baselines(tiny_suite))
 
 
+def test_a_baseline_that_an_interrupted_publish_has_left_elsewhere_is_named(
+    tiny_suite: Suite, folder: Path, case: Case
+) -> None:
+    parked = folder.parents[1] / STAGING / "tmpx" / "old" / folder.parent.name / folder.name
+    parked.parent.mkdir(parents=True)
+    folder.rename(parked)
+    (problem,) = [line for line in missing_baselines(tiny_suite) if line.startswith(f"{folder}: ")]
+    assert problem == (
+        f"{folder}: an interrupted publish left it in {parked}; put it back: "
+        f"pytest -m gpu sensitivity_cases -k {case.id} --sensitivity-report-only --publish"
+    )
+    assert not list(stale_reports(case, Baselines()))
+    assert parked.is_dir()
+
+
 def test_baselines_that_no_case_has_are_named(tiny_suite: Suite, models: Path, folder: Path) -> None:
     assert not list(stray_baselines(tiny_suite, models))
     strays = [folder.with_name("renamed"), models / "gone" / "layer-analysis" / "weight-a-act-b" / "run"]
@@ -242,6 +257,13 @@ def test_what_is_no_absolute_path_is_left_alone(tmp_path: Path, text: str) -> No
     (tmp_path / "a.md").write_text(text, encoding="utf-8")
     (tmp_path / "b.json").write_text(dumps({"x": text}), encoding="utf-8")
     assert not list(absolute_paths(tmp_path.iterdir(), Baselines()))
+
+
+def test_every_line_that_names_a_place_is_numbered(tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text("/opt/x\nq/k\n\n\n/opt/x /usr\nlast: /root", encoding="utf-8")
+    problems = list(absolute_paths([file], Baselines()))
+    assert [problem.split(":")[1] for problem in problems] == ["1", "5", "6"]
 
 
 def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:

@@ -239,6 +239,8 @@ class TestBaselines:
         assert "x0.952" in text
         assert "Traceback" not in text
         assert "case_run.py" not in text
+        (line,) = lines_with(result, "what each cause adds to it: ")
+        assert line.endswith(f"explain {INT8} --device cpu")
         (line,) = lines_with(result, "if the change is meant: ")
         command = shlex.split(line.partition("meant: ")[2])
         result = project.run(*command[1:])
@@ -299,6 +301,7 @@ class TestBaselines:
         result = project.run("--sensitivity-override", "autoquant.batch_size=4", "-k", "wfp8")
         result.assert_outcomes(failed=1)
         assert lines_with(result, "this run had --sensitivity-override autoquant.batch_size=4")
+        assert lines_with(result, f"explain {FP8} --device cpu --override autoquant.batch_size=4")
         assert not lines_with(result, "--publish")
 
     def test_a_failed_test_publishes_nothing(self, project: Project) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -287,3 +288,68 @@ def test_after_a_schema_change_two_commands_make_all_green(copy: Copy) -> None:
 
     result = copy.pytester.runpytest_subprocess("sensitivity_cases")
     assert result.ret == 0, result.stdout.str()
+
+
+WATCH = """
+
+opened, validated = [], []
+
+
+def watch(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("_quant_manifest.json"):
+        opened.append(str(arguments[0]))
+
+
+def pytest_configure(config):
+    import sys
+    from auto_quantize_model.baselines import store
+
+    def parse(content, path, parse=store.parse_manifest):
+        validated.append(path)
+        return parse(content, path)
+
+    store.parse_manifest = parse
+    sys.addaudithook(watch)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for word, paths in (("opened", opened), ("validated", validated)):
+        terminalreporter.write_line(f"{word}: {len(paths)} times, {len(set(paths))} files")
+"""
+
+
+def test_the_drift_checks_open_and_validate_each_manifest_once(copy: Copy) -> None:
+    copy.edit(copy.root / "conftest.py", lambda text: text + WATCH)
+    result = copy.drift()
+    cases = len(PAIRS) * len(SIZES)
+    result.assert_outcomes(passed=3 * cases + 6, deselected=cases + len(PAIRS) + 1)
+    result.stdout.fnmatch_lines([f"opened: {cases} times, {cases} files", f"validated: {cases} times, {cases} files"])
+
+
+def test_the_drift_checks_write_nothing_and_name_what_an_interrupted_publish_has_left(copy: Copy) -> None:
+    parked = copy.tiny / "layer-analysis" / ".publishing" / "tmpx" / "old" / RUN
+    parked.parent.mkdir(parents=True)
+    copy.run_folder.rename(parked)
+    half = copy.tiny / "layer-analysis" / ".publishing" / "tmpy" / "new"
+    half.mkdir(parents=True)
+    (half / "per-layer-sensitivity.md").write_text("half", encoding="utf-8")
+    before = state_of(copy.root / "models")
+
+    result = copy.drift()
+    assert failures(result) == {"test_every_case_has_a_baseline"}
+    assert state_of(copy.root / "models") == before
+    (line,) = [line for line in result.outlines if "an interrupted publish left it in " in line]
+
+    command = shlex.split(line.partition("put it back: ")[2])
+    assert command[0] == "pytest"
+    result = copy.pytester.runpytest_subprocess(*command[1:])
+    assert result.parseoutcomes()["passed"] == 1
+    assert result.ret == 0
+    assert copy.run_folder.is_dir()
+    assert not failures(copy.drift())
+
+
+def state_of(root: Path) -> dict[str, tuple[int, int]]:
+    """Every file and folder, and when it was changed."""
+    status = {path.relative_to(root).as_posix(): path.lstat() for path in sorted(root.rglob("*"))}
+    return {name: (each.st_ino, each.st_mtime_ns) for name, each in status.items()}

@@ -1,0 +1,89 @@
+"""A session that runs cases says at its head, once, on what; others say nothing. No engine runs here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.plugin.projects import Project, lines_with
+
+from auto_quantize_model.plugin.device_line import sees_gpu
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = "sensitivity: "
+ON_CPU = "sensitivity: no CUDA GPU is visible; cases run on the CPU, where their model allows it"
+NO_ENGINE = """
+def test_case(sensitivity_case):
+    assert sensitivity_case.case.id
+
+def test_other():
+    pass
+"""
+
+
+@pytest.fixture
+def bare(pytester: pytest.Pytester, as_at_home: None, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose tests run no case."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    project = Project(pytester)
+    project.write_suite()
+    project.write_model("one")
+    project.write_tests(NO_ENGINE)
+    return project
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("-n", "2"), ("-n", "2", "--dist", "loadgroup")], ids=["plain", "n2", "groups"]
+)
+def test_it_is_said_once_and_before_the_tests(bare: Project, options: tuple[str, ...]) -> None:
+    result = bare.run_apart("-m", "gpu", *options)
+    assert lines_with(result, START) == [ON_CPU]
+    if not options:
+        assert result.outlines.index(ON_CPU) < next(
+            i for i, line in enumerate(result.outlines) if "test_mine.py" in line
+        )
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["plain", "n2"])
+@pytest.mark.parametrize(
+    "selected",
+    [("-m", "not gpu"), ("--collect-only",), ("-q", "-m", "gpu"), ("--sensitivity-report-only",)],
+    ids=["no case", "collected", "quiet", "reports"],
+)
+def test_where_no_case_runs_nothing_is_said(bare: Project, selected: tuple[str, ...], options: tuple[str, ...]) -> None:
+    assert not lines_with(bare.run_apart(*selected, *options), START)
+
+
+def test_a_device_that_was_asked_for_is_named_with_who_asked(bare: Project) -> None:
+    result = bare.run_apart("--sensitivity-device", "cpu")
+    assert lines_with(result, START) == ["sensitivity: cases run on cpu (--sensitivity-device)"]
+    result = bare.run_apart("--sensitivity-override", "autoquant.device=cpu")
+    assert lines_with(result, START) == ["sensitivity: cases run on cpu (autoquant.device)"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "files", "seen"),
+    [
+        (None, ["nvidia0"], True),
+        (None, ["nvidiactl", "nvidia-uvm"], False),
+        (None, ["dxg"], True),
+        (None, [], False),
+        ("0", ["nvidia0"], True),
+        ("", ["nvidia0"], False),
+        ("-1", ["nvidia0"], False),
+    ],
+)
+def test_a_gpu_is_seen_without_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, files: list[str], seen: bool
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.13.0+cu130")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    for name in files:
+        (tmp_path / name).touch()
+    assert sees_gpu(tmp_path) is seen
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "2.13.0+cpu")
+    assert not sees_gpu(tmp_path)
