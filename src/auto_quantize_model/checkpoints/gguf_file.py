@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
 from auto_quantize_model.errors import InputError, one_line
+from auto_quantize_model.option_names import flags
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -28,7 +29,8 @@ class GgufFile(Checkpoint):
             with path.open("rb") as file:
                 magic = file.read(len(_MAGIC))
         except FileNotFoundError:
-            raise InputError(f"{path}: no such GGUF file; put it there, or name its place, NAME=FILE") from None
+            place = flags("model-path", "NAME=FILE")
+            raise InputError(f"{path}: no such GGUF file; put it there, or say where it is: {place}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         if magic != _MAGIC:

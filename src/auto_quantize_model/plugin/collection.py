@@ -189,7 +189,7 @@ def share_out(items: Iterable[pytest.Item], workers: int) -> None:
 
 def without_group(nodeid: str) -> str:
     """The name of a case's test, should it be one, without the group; its case's name begins with the model's."""
-    found = re.fullmatch(r"(.*\[(?:.*-)?([\w.]+)-.*\])@\2(?:-\d+)?", nodeid)
+    found = re.fullmatch(r"(.*\[(?:.*-)?([\w.-]+)-.*\])@\2(?:-\d+)?", nodeid)
     return nodeid if found is None else found[1]
 
 

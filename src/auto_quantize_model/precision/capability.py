@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from auto_quantize_model.errors import CaseError, InputError, UnavailableError
+from auto_quantize_model.errors import CaseError, InputError, UnavailableError, one_line
 from auto_quantize_model.precision.formats import NVFP4_SCALE_BITS
 from auto_quantize_model.precision.quantizers import build_quantizers
 
@@ -63,8 +63,7 @@ def probe(resolved: ResolvedFormat, quantizers: FormatQuantizers, device: torch.
     except CaseError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise CaseError(f"format '{resolved.name}' cannot run on {device}: {reason}") from error
+        raise CaseError(f"format '{resolved.name}' cannot run on {device}: {one_line(error)}") from error
     return Kernels(_kernel(quantizers.weight, device), _kernel(quantizers.input, device))
 
 

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError, InputError, one_line
+from auto_quantize_model.option_names import flags
 from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
@@ -152,9 +153,8 @@ def _checksum(tensor: Tensor) -> int:
 
 def unwritable(folder: Path, error: Exception) -> InputError:
     """What to say where captures cannot be written."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    mend = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
+    reason = getattr(error, "strerror", None) or one_line(error)
+    fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
-        f"{folder}: captures cannot be written: {reason}; {mend} another folder for them with "
-        "--sensitivity-capture-dir (python -m auto_quantize_model: --capture-dir)"
+        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them: {flags('capture-dir', 'DIR')}"
     )
