@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.option_names import flags
+from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,8 @@ class NotCoveredError(CaseError):
 
     def __init__(self, what: str) -> None:
         """Say what it is; the fix is always the same."""
-        ways = f'{flags("engine", "modelopt")} or engine="modelopt" (Python)'
-        super().__init__(f"{what}, which replay does not cover; use {ways}")
+        fix = f'use {both_flags("engine", "modelopt")}, or engine="modelopt" in Python'
+        super().__init__(f"{what}, which replay does not cover; {fix}")
 
 
 _LISTED = 40

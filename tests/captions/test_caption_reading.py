@@ -46,11 +46,11 @@ def test_any_lines_round_trip(
 
 
 def test_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    path = tmp_path / "embedded_captions_small.txt"
+    path = tmp_path / "coco2017_captions_large.txt"
     assert message(path) == (
-        f"{path}: no such file; make it: python -m auto_quantize_model captions generate --output {tmp_path}"
+        f"{path}: no such file; make it: "
+        f"python -m auto_quantize_model captions coco captions_train2017.json --output {tmp_path}"
     )
-    assert "captions coco captions_train2017.json" in message(tmp_path / "coco2017_captions_large.txt")
 
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:

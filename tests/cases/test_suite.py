@@ -141,7 +141,7 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("autoquant.batch_size=four", "batch_size: input should be a valid integer (found 'four')"),
         ("autoquant.batch_size", "write it as section.key=value"),
         ("autoquant.method=grad", "method: 'grad' is not valid; did you mean 'gradient'?"),
-        ("autoquant.device=tpu", "device: a device is auto, cpu, cuda or cuda:N (found 'tpu')"),
+        ("autoquant.device=tpu", "device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
         ("dataset.size_to_max_samples.small=200", "must not fall from small to large"),
         ("dataset.size_to_max_samples.tiny=200", "'tiny' is not valid; valid: large, medium, small"),
         ('dataset.captions_path="x{size[a]}.txt"', "only {size} may stand in braces"),

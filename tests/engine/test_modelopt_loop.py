@@ -8,14 +8,14 @@ from tests.places import SUITE
 from tests.small_models import build_gpt2
 
 from auto_quantize_model import load_suite, run_cases
-from auto_quantize_model.engine.names import ENGINES
+from auto_quantize_model.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from auto_quantize_model import Suite
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
 
 TINY_ONLY = "suite.models=[qwen3_vl_tiny]"
 
@@ -63,7 +63,8 @@ def test_a_format_that_replay_does_not_cover_runs_on_modelopt(llama_suite: Calla
     assert refused.manifest is None
     assert refused.error == (
         "format 'SMOOTH' is calibrated by 'smoothquant', which replay does not cover; "
-        'use --sensitivity-engine modelopt (pytest), --engine modelopt (command line) or engine="modelopt" (Python)'
+        "use --sensitivity-engine modelopt (python -m auto_quantize_model: --engine modelopt), "
+        'or engine="modelopt" in Python'
     )
     (result,) = run_cases([case], engine="modelopt", device="cpu")
     assert result.error is None

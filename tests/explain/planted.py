@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model import Case
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.explain.explanation import Explanation
 
 ENGINE = "engine=modelopt"

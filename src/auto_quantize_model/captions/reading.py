@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+COCO_STEM = "coco2017_captions"
+"""How the names of a user's own COCO captions begin."""
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _TELLING_LINES = 5
 """How many captions must be JSON objects before a file counts as JSON lines."""
-_MADE_BY = {
-    "embedded_captions": "generate",
-    "coco2017_captions": "coco captions_train2017.json",
-}
 
 
 def read_captions(path: Path) -> list[str]:
@@ -90,9 +88,8 @@ def _content(path: Path) -> bytes:
 
 
 def _mend(path: Path) -> str:
-    for stem, arguments in _MADE_BY.items():
-        if path.name.startswith(stem):
-            return f"make it: python -m auto_quantize_model captions {arguments} --output {path.parent}"
+    if path.name.startswith(COCO_STEM):
+        return f"make it: python -m auto_quantize_model captions coco captions_train2017.json --output {path.parent}"
     return nearest_file(path, ".txt")
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from auto_quantize_model.device_names import checked_device
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,6 +61,7 @@ FolderTemplate = Annotated[
     _written_as(r"[A-Za-z0-9][\w.{}-]*", f"a folder's name {_BEGINNING} '_', '.', '-' and {{size}}"),
 ]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+DeviceName = Annotated[str, AfterValidator(checked_device)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -163,7 +166,7 @@ class AutoQuantSettings(Settings):
     effective_bits: Annotated[float, Field(gt=0, le=16)] | None = None
     score_size: Count = 128
     batch_size: Count = 8
-    device: Annotated[str, _written_as(r"auto|cpu|cuda(:\d+)?", "a device is auto, cpu, cuda or cuda:N")] = "auto"
+    device: DeviceName = "auto"
 
 
 class ModelSettings(Settings):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
 from auto_quantize_model.errors import InputError, one_line
-from auto_quantize_model.option_names import flags
+from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -29,8 +29,8 @@ class GgufFile(Checkpoint):
             with path.open("rb") as file:
                 magic = file.read(len(_MAGIC))
         except FileNotFoundError:
-            place = flags("model-path", "NAME=FILE")
-            raise InputError(f"{path}: no such GGUF file; put it there, or say where it is: {place}") from None
+            flags = both_flags("model-path", "NAME=FILE")
+            raise InputError(f"{path}: no such GGUF file; put it there, or say where it is with {flags}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         if magic != _MAGIC:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
-from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
-from auto_quantize_model.cli.progress import progress_bars
+from auto_quantize_model.cli.console import Column, add_row, say, table, table_console
+from auto_quantize_model.cli.options import ENGINE_OPTIONS, SUITE_OPTIONS, add_options, model_paths, suite_of
+from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.explain.factors import Texts, stated
 from auto_quantize_model.explain.report import LEGEND, as_json
@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from auto_quantize_model.explain.explanation import Explanation
     from auto_quantize_model.explain.shares import Part, Shares
 
+_COLUMNS = (
+    Column("Cause", if_narrow="fold"),
+    Column("Baseline", if_narrow="fold"),
+    Column("Now", if_narrow="fold"),
+    Column("Share of the drift", right=True),
+    Column("Adds to the total", right=True),
+    Column("Groups most affected", if_narrow="fold"),
+)
 _MOST_GROUPS = 2
 _NEGLIGIBLE = 0.0005
 """Shares below this are shown as none: they are rounding, not causes."""
@@ -45,10 +53,9 @@ def add_parser(subparsers: Any) -> None:
         "each explains. Exit status: 0 explained or no drift, 1 not explained, 2 wrong input.",
     )
     parser.add_argument("case", metavar="CASE", help="Case id: MODEL-PAIR-SIZE")
-    add_suite_options(parser)
     parser.add_argument("--baseline", type=Path, metavar="MANIFEST", help="Older manifest (default: the committed one)")
     parser.add_argument("--captions", type=Path, metavar="FILE", help="The baseline's captions, if they are not found")
-    add_engine_options(parser, "Engine of the case now (default: %(default)s)")
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS))
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="What to print (default: %(default)s)"
     )
@@ -60,10 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
     suite = suite_of(arguments)
     case = _case(suite, arguments.case)
     baseline = _baseline(case, arguments.baseline)
-    paths = parse_model_paths(arguments.model_path, suite)
+    paths = model_paths(arguments, suite)
     setup = Setup(case, arguments.engine)
     if arguments.device:
-        setup = _on_device(setup, arguments.device)
+        setup = setup.with_settings("autoquant", device=arguments.device)
 
     from rich.console import Console
 
@@ -110,13 +117,6 @@ def _folders_of_texts(suite: Suite) -> tuple[Path, ...]:
     return home, *sorted(each for each in home.iterdir() if each.is_dir())
 
 
-def _on_device(setup: Setup, device: str) -> Setup:
-    try:
-        return setup.with_settings("autoquant", device=device)
-    except ValueError:
-        raise InputError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:N") from None
-
-
 def _explain(
     setup: Setup,
     baseline: Mapping[str, Any],
@@ -136,27 +136,23 @@ def _show(explanation: Explanation, console: Console) -> None:
     if explanation.factors or explanation.outcome != "no drift":
         console.print(_table(explanation))
     for line in _lines(explanation):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(LEGEND, style="dim", markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
+    say(console, LEGEND, style="dim")
 
 
 def _table(explanation: Explanation) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"Drift of {explanation.case_id}", title_justify="left")
-    for title in ("Cause", "Baseline", "Now"):
-        table.add_column(title, overflow="fold")
-    for title in ("Share of the drift", "Adds to the total"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Groups most affected", overflow="fold")
-    shares, shown = explanation.shares, {factor.name: (factor.old, factor.new) for factor in explanation.factors}
+    shares = explanation.shares
+    values = {factor.name: (factor.old, factor.new) for factor in explanation.factors}
+    rows = []
     for part in shares.parts:
-        table.add_row(" x ".join(part.causes), *shown.get(" x ".join(part.causes), ("", "")), *_numbers(part, shares))
-    table.add_row("unexplained", "", "", *_numbers(shares.residual, shares))
-    table.add_section()
+        name = " x ".join(part.causes)
+        rows.append((name, *values.get(name, ("", "")), *_numbers(part, shares)))
+    rows.append(("unexplained", "", "", *_numbers(shares.residual, shares)))
+    made = table(_COLUMNS, rows, f"Drift of {explanation.case_id}")
+    made.add_section()
     old, new = float(shares.old.sum()), float(shares.new.sum())
-    table.add_row("the whole drift", f"{old:.4e}", f"{new:.4e}", "100.0 %", f"{new - old:+.3e}", "")
-    return table
+    add_row(made, ("the whole drift", f"{old:.4e}", f"{new:.4e}", "100.0 %", f"{new - old:+.3e}", ""))
+    return made
 
 
 def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
 
 Section = Literal["model", "pair", "dataset", "autoquant"]
 

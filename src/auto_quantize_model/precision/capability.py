@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from auto_quantize_model.device_names import parse_device
 from auto_quantize_model.errors import CaseError, InputError, UnavailableError, one_line
 from auto_quantize_model.precision.formats import NVFP4_SCALE_BITS
 from auto_quantize_model.precision.quantizers import build_quantizers
@@ -35,15 +36,13 @@ def find_device(name: str, allowed: tuple[str, ...] = ("cpu", "cuda")) -> torch.
         name = "cuda" if count and "cuda" in allowed else "cpu"
         if name not in allowed:
             raise UnavailableError("needs a CUDA GPU, and there is none here")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise InputError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:N")
+    kind, index = parse_device(name)
     if kind not in allowed:
         raise UnavailableError(f"device '{name}': the model's `devices` allow {', '.join(allowed)} only")
-    if kind == "cuda" and int(index or 0) >= count:
+    if kind == "cuda" and (index or 0) >= count:
         there = f"this machine has {count} CUDA device{'s' * (count != 1)}" if count else "there is no CUDA device here"
         raise InputError(f"device '{name}' does not exist: {there}; choose cpu")
-    return torch.device(kind, int(index)) if index else torch.device(kind)
+    return torch.device(kind) if index is None else torch.device(kind, index)
 
 
 def check_format(resolved: ResolvedFormat, device: torch.device) -> tuple[FormatQuantizers, Kernels]:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
 from auto_quantize_model.errors import CaseError, InputError, one_line
-from auto_quantize_model.option_names import flags
+from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _MAXIMA, _OUTSIDE, _INPUT, _GRADIENT = "maxima", "outside", "input.", "gradient.
 
 
 class DamagedCaptureError(CaseError):
-    """A captured batch cannot be read back; its file is gone by now, so that capturing again makes it anew."""
+    """A captured batch cannot be read back. Its file has been removed, so that capturing again replaces it."""
 
 
 class CaptureFiles:
@@ -98,8 +98,8 @@ class CaptureFiles:
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 raise self._damaged(index, str(error)) from None
             self._opened[index] = (opened, checksums)
-        found: dict[str, int] = self._opened[index][1]
-        return found
+        stated: dict[str, int] = self._opened[index][1]
+        return stated
 
     def _damaged(self, index: int, reason: str) -> DamagedCaptureError:
         file = self._file(index)
@@ -156,5 +156,5 @@ def unwritable(folder: Path, error: Exception) -> InputError:
     reason = getattr(error, "strerror", None) or one_line(error)
     fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
-        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them: {flags('capture-dir', 'DIR')}"
+        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with {CAPTURE_DIR.both_flags}"
     )
