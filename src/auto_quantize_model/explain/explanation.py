@@ -113,8 +113,8 @@ def _run(
     while True:
         results = reruns.run(factors)
         manifest_of(results[NOTHING])
-        failed = {each.name: results[frozenset({each.name})].error for each in factors}
-        failed = {name: error for name, error in failed.items() if error is not None}
+        alone = {each.name: results[frozenset({each.name})] for each in factors}
+        failed = {name: result.error for name, result in alone.items() if result.manifest is None}
         if not failed:
             return factors, untested, results
         refused = (each for each in factors if each.name in failed)
