@@ -71,7 +71,7 @@ class Comparison:
     """What went in and is not the same: then the numbers are not of the same thing."""
     outcomes: tuple[Difference, ...]
     """What came out otherwise, but for the numbers that have a tolerance."""
-    beside: tuple[Difference, ...]
+    circumstances: tuple[Difference, ...]
     """What decides nothing but may be the cause: versions, device, engine."""
     causes: tuple[Cause, ...]
     """What may have moved the numbers, the most likely first."""
@@ -133,7 +133,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
     found = _Found(
         inputs=[*differences_in(_INPUTS, old, new), *_group_inputs(matching, measured_only=partial)],
         outcomes=[*_outcomes(old, new, but=_TOTAL if both_have_total else None), *_group_outcomes(matching)],
-        beside=list(differences_in(MACHINE, old, new)),
+        circumstances=list(differences_in(MACHINE, old, new)),
     )
     unstated = found.drop_what_one_states() if partial else []
     lone = list(_lone_groups(matching))
@@ -144,8 +144,8 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
         verdict="within_noise",
         inputs=tuple(inputs),
         outcomes=tuple(found.outcomes),
-        beside=tuple(found.beside),
-        causes=causes((*inputs, *found.beside), old, new),
+        circumstances=tuple(found.circumstances),
+        causes=causes((*inputs, *found.circumstances), old, new),
         groups=tuple(groups),
         total_old=total_old,
         total_new=total_new,
@@ -162,13 +162,13 @@ class _Found:
 
     inputs: list[Difference]
     outcomes: list[Difference]
-    beside: list[Difference]
+    circumstances: list[Difference]
 
     def drop_what_one_states(self) -> list[str]:
         """Keep what both state; returns the keys of the rest, each once for all layers or groups."""
-        dropped = [each for each in (*self.inputs, *self.outcomes, *self.beside) if not _both_state(each)]
-        self.inputs, self.outcomes, self.beside = (
-            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.beside)
+        dropped = [each for each in (*self.inputs, *self.outcomes, *self.circumstances) if not _both_state(each)]
+        self.inputs, self.outcomes, self.circumstances = (
+            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.circumstances)
         )
         return list(dict.fromkeys(_once_for_all(each.key) for each in dropped))
 
