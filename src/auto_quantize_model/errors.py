@@ -29,10 +29,21 @@ class NotCoveredError(CaseError):
         super().__init__(f"{what}, which replay does not cover; use the engine 'modelopt'")
 
 
+_LISTED = 40
+"""How many valid names a line can hold."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a clause that offers the valid name closest to a wrong one, or lists them all."""
+    """Return a clause that offers the valid name closest to a wrong one, or lists them all where they are few."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
+    if len(choices) > _LISTED:
+        return f"none of the {len(choices)} valid names is close"
     return f"valid: {', '.join(choices)}" if choices else "there is none"
+
+
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """What an error of another library says, on one line of at most so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.engine.capture.settings import CaptureSettings
-from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.execution import FailedCase, execute
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import build_manifest
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case: a manifest, or one line that says why there is none."""
+    """What became of one case: a manifest, or one line that says what is wrong, or both."""
 
     case: Case
     manifest: dict[str, Any] | None
     scores: CaseScores | None
     """The engine's answer, with what each caption adds to each group's score."""
     error: str | None = None
+    """What is wrong. With a manifest next to it, the scores are there, and only the search has no solution."""
     skipped: bool = False
     """Whether nothing is wrong, and only this machine lacks what the case needs; `error` says what."""
 
@@ -79,7 +80,8 @@ def _results(passes: Sequence[PreparedPass], reporting: Reporting) -> Iterator[C
             if isinstance(outcome, FailedCase):
                 yield CaseResult(outcome.case, None, None, outcome.reason)
             else:
-                yield CaseResult(outcome.case, _manifest(prepared, outcome), outcome.scores)
+                manifest = _manifest(prepared, outcome)
+                yield CaseResult(outcome.case, manifest, outcome.scores, outcome.selection.problem)
 
 
 def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.plugin.projects import lines_with, scaled
 
-from auto_quantize_model.plugin.gpus import take_gpu
-from auto_quantize_model.plugin.passes import Passes, Worker
+from auto_quantize_model.plugin.passes import Passes
+from auto_quantize_model.plugin.worker import Worker, take_gpu
 
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
@@ -132,7 +132,7 @@ class TestGpus:
 
     def test_every_pass_of_a_worker_knows_who_shares_its_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-        worker = Worker("gw1", 4, Path("shared"))
+        worker = Worker("gw1", 4, Path("shared"), Path("out"))
         passes: Any = Passes(SimpleNamespace(), worker, SimpleNamespace())  # type: ignore[arg-type]
         assert [passes._take_device(worker, device) for device in ("auto", "auto", "cuda:0")] == [2, 2, 4]
 

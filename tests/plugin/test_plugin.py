@@ -469,7 +469,7 @@ class TestReportOnly:
         report.write_text("old\n", encoding="utf-8")
         result = project.pytester.runpytest_inprocess("--sensitivity-report-only", "--publish")
         result.assert_outcomes(passed=2)
-        assert lines_with(result, "published: 1 mended, 1 unchanged")
+        assert lines_with(result, "published: 1 re-rendered, 1 unchanged")
         assert project.files() == before
 
     def test_an_older_tools_baseline_is_one_line(self, project: Project) -> None:

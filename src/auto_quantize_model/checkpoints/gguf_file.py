@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
-
-    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
 
 SUFFIX = ".gguf"
 _MAGIC = b"GGUF"
@@ -84,10 +82,6 @@ class GgufFile(Checkpoint):
         fields = self._reader.fields
         return {token: int(fields[name].contents()) for token, name in names.items() if name in fields}
 
-    def require_safetensors(self, family: str) -> SafetensorsFolder:
-        """Refuse: a GGUF file holds a language model under names of its own."""
-        raise InputError(f"{self.path}: the family {family} loads safetensors, no GGUF file; use `family: causal_lm`")
-
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and stored bytes."""
         digest = hashlib.sha256()
@@ -105,5 +99,4 @@ class GgufFile(Checkpoint):
         try:
             return GGUFReader(self.path)
         except Exception as error:  # noqa: BLE001  what the reader raises at a broken file is anybody's guess
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{self.path}: not a whole GGUF file ({reason}); {self.mend}") from None
+            raise InputError(f"{self.path}: not a whole GGUF file ({one_line(error, 200)}); {self.mend}") from None

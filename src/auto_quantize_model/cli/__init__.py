@@ -7,8 +7,8 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captions import command as captions_command
 from auto_quantize_model.cli import (
+    captions_command,
     captures_command,
     compare_command,
     explain_command,

@@ -76,13 +76,13 @@ def _candidate_stats(
 
 
 def _group_score(group: Any, stats: dict[str, dict[str, Any]]) -> GroupScore:
-    found = stats.get(group.name + _RECIPE_SUFFIX)
-    if found is None:
+    its_stats = stats.get(group.name + _RECIPE_SUFFIX)
+    if its_stats is None:
         raise CaseError(f"ModelOpt did not score '{group.name}': its groups are not those of this version's rules")
-    if set(found["module_names"]) != set(group.members):
+    if set(its_stats["module_names"]) != set(group.members):
         raise CaseError(f"ModelOpt groups '{group.name}' with other layers than its own rules say")
-    # A format's score stands before that of NONE, which is zero.
-    score = float(found["scores"][0])
+    # The format's score comes first, then that of NONE, which is zero.
+    score = float(its_stats["scores"][0])
     return GroupScore(
         group=group,
         score=score,

@@ -33,11 +33,11 @@ def structure(value: object) -> Structure:
 
 
 def _union(structures: Iterable[Structure]) -> Structure:
-    """One structure for all; members of different kinds stand side by side."""
-    found = list(structures)
-    mappings = [each for each in found if isinstance(each, dict)]
-    lists = [each for each in found if isinstance(each, list)]
-    plain = sorted({part for each in found if isinstance(each, str) for part in each.split(" | ")})
+    """One structure for all; members of different kinds are listed together."""
+    members = list(structures)
+    mappings = [each for each in members if isinstance(each, dict)]
+    lists = [each for each in members if isinstance(each, list)]
+    plain = sorted({part for each in members if isinstance(each, str) for part in each.split(" | ")})
     kinds: list[Structure] = [" | ".join(plain)] if plain else []
     if lists:
         inner = [element for each in lists for element in each]

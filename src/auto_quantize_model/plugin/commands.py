@@ -1,35 +1,55 @@
-"""The commands that messages tell a user to type next."""
+"""The commands that messages about one case tell a user to type next, with the places that this session was given."""
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
+from auto_quantize_model import commands
 from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
-    from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.options import Options
+    from auto_quantize_model.plugin.suites import SuiteCase
+
+_DEFAULT_SUITE = "sensitivity_cases/suite.yaml"
+"""What the command line reads unless told."""
 
 
 class Commands:
-    """Commands for one case, with the places that this session was given."""
+    """Commands for one case; the suite is named by its folder, which holds its tests."""
 
     def __init__(self, suite_case: SuiteCase, options: Options) -> None:
-        """The suite is named by its folder, which holds the tests of its cases and its drift checks."""
-        root, path = options.models_root, options.model_paths.get(suite_case.case.model.name)
-        places = [] if root is None else ["--sensitivity-models-root", display_path(root)]
-        places += (
-            [] if path is None else ["--sensitivity-model-path", f"{suite_case.case.model.name}={display_path(path)}"]
-        )
-        self._target = shlex.quote(display_path(suite_case.suite.path.parent))
         self._case_id = suite_case.case.id
-        self._places = [shlex.quote(word) for word in places]
+        self._suite = display_path(suite_case.suite.path)
+        self._folder = display_path(suite_case.suite.path.parent)
+        self._options = options
+        root, path = options.models_root, options.model_paths.get(suite_case.case.model.name)
+        self._places = {} if root is None else {"models-root": display_path(root)}
+        if path is not None:
+            self._places["model-path"] = f"{suite_case.case.model.name}={display_path(path)}"
 
-    def case(self, *options: str) -> str:
-        """Run this case."""
-        return " ".join(["pytest -m gpu", self._target, "-k", f'"{self._case_id}"', *self._places, *options])
+    def publish(self) -> str:
+        """Run this case and publish it."""
+        return commands.publish_command(self._folder, self._case_id, *self._places_for_pytest())
 
-    def drift(self, *options: str) -> str:
-        """Run the drift checks of the suite."""
-        return " ".join(['pytest -m "not gpu"', self._target, *self._places, *options])
+    def publish_reports(self) -> str:
+        """Render this case's reports again, in place."""
+        places = self._places_for_pytest()
+        return commands.publish_command(self._folder, self._case_id, *places, "--sensitivity-report-only")
+
+    def update_snapshots(self) -> str:
+        """Run the drift checks of the suite, and take what is committed for right."""
+        return commands.drift_command(self._folder, *self._places_for_pytest(), "--snapshot-update")
+
+    def explain(self) -> str:
+        """Say which share of this case's drift each cause has, with everything as it was in this session."""
+        asked = self._options
+        words = [] if self._suite == _DEFAULT_SUITE else ["--suite", self._suite]
+        words += [word for name, place in self._places.items() for word in (f"--{name}", place)]
+        words += [] if asked.device is None else ["--device", asked.device]
+        words += [] if asked.engine == "replay" else ["--engine", asked.engine]
+        words += [word for text in asked.overrides for word in ("--override", text)]
+        return commands.explain_command(self._case_id, *words)
+
+    def _places_for_pytest(self) -> list[str]:
+        return [word for name, place in self._places.items() for word in (f"--sensitivity-{name}", place)]

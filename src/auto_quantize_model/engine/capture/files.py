@@ -30,7 +30,7 @@ _MAXIMA, _OUTSIDE, _INPUT, _GRADIENT = "maxima", "outside", "input.", "gradient.
 
 
 class DamagedCaptureError(CaseError):
-    """A captured batch cannot be read back; its file is gone by now, so that capturing again makes it anew."""
+    """A captured batch cannot be read back. Its file has been removed, so that capturing again replaces it."""
 
 
 class CaptureFiles:
@@ -98,8 +98,8 @@ class CaptureFiles:
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 raise self._damaged(index, str(error)) from None
             self._opened[index] = (opened, checksums)
-        found: dict[str, int] = self._opened[index][1]
-        return found
+        stated: dict[str, int] = self._opened[index][1]
+        return stated
 
     def _damaged(self, index: int, reason: str) -> DamagedCaptureError:
         file = self._file(index)
@@ -154,7 +154,7 @@ def _checksum(tensor: Tensor) -> int:
 def unwritable(folder: Path, error: Exception) -> InputError:
     """What to say where captures cannot be written."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    mend = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
+    fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
-        f"{folder}: captures cannot be written: {reason}; {mend} another folder for them with {CAPTURE_DIR.both_flags}"
+        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with {CAPTURE_DIR.both_flags}"
     )

@@ -73,9 +73,9 @@ class _Rules:
 
     def key(self, name: str) -> str:
         for rule in self._searcher.quant_grouping_rules:
-            found = self._searcher._apply_quant_group_rule(name, rule)
-            if found is not None:
-                return str(found)
+            key = self._searcher._apply_quant_group_rule(name, rule)
+            if key is not None:
+                return str(key)
         return name
 
     def scored_elsewhere(self, name: str) -> bool:
