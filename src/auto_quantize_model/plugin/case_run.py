@@ -164,6 +164,10 @@ class CaseRun:
             self._skip(str(result.error))
         if result.manifest is None:
             raise CaseError(result.error or "the engine gave no manifest")
+        if result.error is not None:
+            # The scores are worth keeping, but what fails is never published.
+            write_case(self.case, result.manifest, self._output.folder)
+            raise CaseError(result.error)
         return result.manifest
 
     def _regenerated(self) -> dict[str, Any]:
