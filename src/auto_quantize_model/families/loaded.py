@@ -41,7 +41,7 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
+        """The device that inputs go to."""
         weight: Tensor = self.model.get_input_embeddings().weight
         return weight.device
 
@@ -84,11 +84,11 @@ class LoadedModel:
 
     @torch.inference_mode()
     def check_finite(self, checkpoint: Checkpoint) -> None:
-        """Refuse weights that are not numbers: every score after them would be meaningless."""
+        """Refuse weights that are not numbers: every score would be meaningless."""
         for name, parameter in self.model.named_parameters():
             if not bool(torch.isfinite(parameter).all()):
                 count = int((~torch.isfinite(parameter)).sum())
                 raise InputError(
                     f"{checkpoint.path}: the tensor '{name}' has {count} NaN or infinite values; "
-                    f"mend them, or {checkpoint.mend}"
+                    f"correct them, or {checkpoint.fix}"
                 )
