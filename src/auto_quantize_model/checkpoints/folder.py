@@ -34,6 +34,8 @@ class SafetensorsFolder(Checkpoint):
 
     def __init__(self, path: Path, fix: str = AGAIN) -> None:
         super().__init__(path, fix)
+        if path.is_file():
+            raise InputError(f"{path}: a file; name the folder that it is in, with its config.json and tokenizer")
         if not path.is_dir():
             raise InputError(f"{path}: no checkpoint folder; put the model's files there, or {fix}")
         self._refuse_adapter()

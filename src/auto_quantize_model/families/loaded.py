@@ -56,6 +56,12 @@ class LoadedModel:
         """How many tokens the model knows."""
         return len(self.model.get_input_embeddings().weight)
 
+    @property
+    def positions(self) -> int | None:
+        """How many tokens the model is made for at most; None where it does not say."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return limit if isinstance(limit, int) and limit > 0 else None
+
     def linears(self) -> Iterator[tuple[str, nn.Linear]]:
         """The linear layers in scope, by full name, in the model's order; without the output head."""
         for name, module in self.model.named_modules():
