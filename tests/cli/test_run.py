@@ -245,7 +245,7 @@ class TestSummary:
         assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
 
     def test_its_keys_are_those_of_pytests(self, tmp_path: Path) -> None:
-        from auto_quantize_model.plugin.record import Record
+        from auto_quantize_model.summary.record import Record
 
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]

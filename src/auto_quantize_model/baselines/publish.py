@@ -122,7 +122,7 @@ def _reason_to_update(
 
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
-    old, new = (_without_beside(each) for each in (baseline, manifest))
+    old, new = (_without_circumstances(each) for each in (baseline, manifest))
     same_structure = manifest_structure(baseline) == manifest_structure(manifest)
     if old == new and same_structure:
         return None
@@ -137,7 +137,7 @@ def _reason_to_update(
     return None
 
 
-def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _without_circumstances(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in MACHINE}
 
 
