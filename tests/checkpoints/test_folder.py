@@ -14,12 +14,16 @@ from tests.small_models import build_llama
 
 from auto_quantize_model import InputError, load_suite, run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
+from auto_quantize_model.engines import ENGINES
 from auto_quantize_model.families import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from auto_quantize_model import Suite
     from auto_quantize_model.cases.settings import ModelSettings
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.families.loaded import LoadedModel
 
 CPU = torch.device("cpu")
@@ -77,6 +81,11 @@ def shard(folder: Path) -> None:
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     assert "no checkpoint folder" in message_of(TINY_SETTINGS, tmp_path / "nowhere")
+
+
+def test_a_file_instead_of_its_folder(tiny: Path) -> None:
+    message = message_of(TINY_SETTINGS, tiny / "model.safetensors")
+    assert "model.safetensors: a file; name the folder that it is in, with its config.json and tokenizer" in message
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -226,6 +235,21 @@ def test_a_foreign_tokenizer(tiny: Path) -> None:
     (case,) = load_suite(SUITE).select("tiny and wfp8_afp16 and small")
     with pytest.raises(InputError, match=r"the tokenizer gives token \d+, but the model has 600 tokens"):
         list(run_cases([case], device="cpu", model_paths={"qwen3_vl_tiny": tiny}))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_captions_that_are_longer_than_the_model(
+    llama: Path, llama_suite: Callable[..., Suite], engine: EngineName
+) -> None:
+    change_config(llama, max_position_embeddings=8)
+    case = llama_suite().select("wfp8_afp16 and small")
+    with pytest.raises(
+        InputError, match=r"model 'llama': a caption has \d+ tokens, but the model is made for 8 at most"
+    ):
+        list(run_cases(case, engine=engine, device="cpu", model_paths={"llama": llama}))
+    case = llama_suite("dataset.seq_len=8").select("wfp8_afp16 and small")
+    (result,) = run_cases(case, engine=engine, device="cpu", model_paths={"llama": llama})
+    assert result.error is None
 
 
 def test_the_fingerprint_is_of_the_tensors_alone(tiny: Path) -> None:

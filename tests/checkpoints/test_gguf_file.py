@@ -87,7 +87,7 @@ def test_half_a_file(file: Path, kept: int) -> None:
 @pytest.mark.parametrize("content", [b"", b"GG", b"<html>"])
 def test_what_is_no_gguf_file(file: Path, content: bytes) -> None:
     file.write_bytes(content)
-    assert "no GGUF file, for it does not begin with GGUF; bring it again" in message_of(file)
+    assert "not a GGUF file: it does not begin with GGUF; bring it again" in message_of(file)
 
 
 def test_no_file(tmp_path: Path) -> None:

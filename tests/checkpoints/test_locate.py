@@ -147,8 +147,8 @@ def test_the_variable_serves_several_suites(
 
 def test_who_named_a_place_is_told_with_its_mend(make: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "mine=nowhere")
-    assert locate(make()).mend.endswith(f", or correct {VARIABLE}")
-    assert locate(make(), Path("nowhere")).mend.endswith(", or correct what the option says of 'mine'")
+    assert locate(make()).fix.endswith(f", or correct {VARIABLE}")
+    assert locate(make(), Path("nowhere")).fix.endswith(", or correct what the option says of 'mine'")
 
 
 @pytest.mark.parametrize("text", ["mine", "=x", "mine=", f"mine=a{os.pathsep}b"])
@@ -175,7 +175,7 @@ def test_a_cache_with_half_the_weights_says_how_to_finish(
     snapshot = cached(tmp_path, monkeypatch, "config.json")
     (snapshot.parents[1] / "blobs" / "f00.incomplete").touch()
     assert locate(case).path == snapshot
-    assert locate(case).mend == f"finish the download: hf download {HUB_ID}"
+    assert locate(case).fix == f"finish the download: hf download {HUB_ID}"
     assert why_unavailable(case, "cpu", None) is None
 
 
@@ -194,7 +194,7 @@ def test_a_folder_with_one_gguf_file_is_that_file(make: Callable[..., Case]) -> 
     folder(case.checkpoint, "config.json")
     assert locate(case).path == case.checkpoint
     assert locate(make("path: checkpoint/b.gguf")).path == case.checkpoint / "b.gguf"
-    assert locate(make("path: checkpoint/b.gguf")).mend == AGAIN
+    assert locate(make("path: checkpoint/b.gguf")).fix == AGAIN
 
 
 def test_only_what_was_brought_for_the_suite_owes_baselines(

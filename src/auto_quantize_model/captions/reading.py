@@ -52,7 +52,7 @@ def captions_sha256(captions: Sequence[str]) -> str:
 
 
 def nearest_file(path: Path, suffix: str) -> str:
-    """Return a clause that offers a file of this kind that lies where another was looked for."""
+    """Return a clause that offers a file of this kind in the folder where another was looked for."""
     folder = path if path.is_dir() else path.parent
     if not folder.is_dir():
         return f"there is no folder {folder}"
@@ -82,12 +82,12 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {_mend(path)}") from None
+        raise InputError(f"{path}: no such file; {_fix(path)}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _mend(path: Path) -> str:
+def _fix(path: Path) -> str:
     if path.name.startswith(COCO_STEM):
         return f"make it: python -m auto_quantize_model captions coco captions_train2017.json --output {path.parent}"
     return nearest_file(path, ".txt")

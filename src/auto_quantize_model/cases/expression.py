@@ -92,5 +92,5 @@ class _Parser:
         return lambda name: part in name.lower()
 
     def _fail(self, expected: str) -> None:
-        found = f"'{self._peek()}'" if self._peek() else "the end"
-        raise InputError(f"-k '{self.text}': {expected}, found {found}")
+        instead = f"'{self._peek()}'" if self._peek() else "the end"
+        raise InputError(f"-k '{self.text}': {expected}, found {instead}")

@@ -31,7 +31,7 @@ class Layers:
     """Finds configuration by section and name, in the suite's folder and in the built-in one."""
 
     def __init__(self, own: Path) -> None:
-        """Take the folder that `suite.yaml` lies in."""
+        """`own` is the folder of `suite.yaml`."""
         self.own = own
         self.builtin = builtin_folder()
         for section in _SECTIONS:

@@ -1,4 +1,4 @@
-"""Reading one YAML file into one settings object; every mistake is one line that names file, key and mend."""
+"""Reading one YAML file into one settings object; a mistake is one line that names the file, the key and the fix."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # ValueError: a date or a tagged number that is none
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path}: must hold 'key: value' lines, not {_kind(value)}")
+        raise InputError(f"{path}: must be 'key: value' lines, not {_kind(value)}")
     return value
 
 
@@ -73,8 +73,8 @@ def validate(model: type[SettingsT], values: Mapping[str, Any], origin: str) -> 
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        # A key that is missing may just be misspelt, so an unknown one is told first.
-        first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+        # A missing key may just be misspelt, so an unknown one is reported first.
+        first = min(error.errors(include_url=False), key=lambda mistake: mistake["type"] != "extra_forbidden")
         raise InputError(f"{origin}: {_explain(model, first)}") from None
 
 

@@ -25,7 +25,7 @@ class Override:
     value: object
 
     def apply(self, values: dict[str, Any]) -> None:
-        """Set the value in a mapping as read from YAML, making the mappings on the way."""
+        """Set the value in a mapping as read from YAML; mappings in between are made as needed."""
         for key in self.keys[:-1]:
             inner = values.get(key)
             values[key] = inner = dict(inner) if isinstance(inner, dict) else {}
@@ -50,11 +50,11 @@ def parse_override(text: str) -> Override:
 
 def override(values: dict[str, Any], section: str, overrides: Iterable[Override]) -> tuple[dict[str, Any], str]:
     """Apply a section's overrides to values; returns them and a clause naming what was applied."""
-    mine = [each for each in overrides if each.section == section]
-    for each in mine:
-        each.apply(values)
+    mine = [change for change in overrides if change.section == section]
+    for change in mine:
+        change.apply(values)
     return values, _clause(mine)
 
 
 def _clause(overrides: Sequence[Override]) -> str:
-    return f" with override {' '.join(each.text for each in overrides)}" if overrides else ""
+    return f" with override {' '.join(change.text for change in overrides)}" if overrides else ""

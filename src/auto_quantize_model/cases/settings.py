@@ -37,13 +37,13 @@ DashedName = Annotated[str, _written_as("[A-Za-z0-9][A-Za-z0-9_.-]*", f"a name {
 def _size_template(value: str) -> str:
     fields = [(name, spec, convert) for _, name, spec, convert in Formatter().parse(value) if name is not None]
     if any(field != ("size", "", None) for field in fields):
-        raise ValueError("only {size} may stand in braces")
+        raise ValueError("only {size} may be in braces")
     return value
 
 
 def _one_a_size(value: str) -> str:
     if "{size}" not in value:
-        raise ValueError("must hold {size}, or the sizes would overwrite each other")
+        raise ValueError("must have {size} in it, or the sizes would overwrite each other")
     return value
 
 
@@ -83,7 +83,7 @@ RelativePath = Annotated[Path, BeforeValidator(_path_from_text)]
 
 
 class QuantizerChange(Settings):
-    """What a pair puts in the place of one quantizer's entry in its ModelOpt preset."""
+    """What a pair replaces one quantizer's entry in its ModelOpt preset with."""
 
     enable: bool = True
     cfg: dict[str | int, Any] | None = None
@@ -130,7 +130,7 @@ class PairSettings(Settings):
 
     @property
     def scheme_name(self) -> str:
-        """The name under which manifests and reports publish the pair."""
+        """The pair's name in manifests and reports."""
         return self.scheme or f"{self.name}_autoquant_lm"
 
 
@@ -210,17 +210,14 @@ class Tolerances(Settings):
 
     @property
     def default(self) -> Band:
-        """The band of the flat keys."""
         return Band(group=self.group, total=self.total)
 
     @property
     def within_environment(self) -> Band:
-        """The band for the same versions on the same processor."""
         return self.same_environment or _each(min, _SAME_ENVIRONMENT, self.default)
 
     @property
     def between_devices(self) -> Band:
-        """The band for CPU against GPU."""
         return self.across_devices or _each(max, _ACROSS_DEVICES, self.default)
 
     @model_validator(mode="after")

@@ -48,7 +48,6 @@ class Case:
 
     @property
     def captions_file(self) -> Path:
-        """The captions that this case calibrates with."""
         return self.data_root / self.dataset.root / self.dataset.captions_path.format(size=self.size)
 
     @property
@@ -58,7 +57,7 @@ class Case:
 
     @property
     def run_folder(self) -> Path:
-        """Where the case's artifacts lie under a models tree."""
+        """Where the case's artifacts are in a models tree."""
         pair = self.pair
         template = pair.run_folders.get(self.model.name, f"{self.model.name}_autoquant_{pair.name}_lm_{{size}}")
         suffix = "" if self.autoquant.method == "gradient" else f"_{self.autoquant.method}"
@@ -76,12 +75,10 @@ class Suite:
 
     @property
     def models(self) -> tuple[ModelSettings, ...]:
-        """The suite's models, in its order."""
         return tuple({case.model.name: case.model for case in self.cases}.values())
 
     @property
     def pairs(self) -> tuple[PairSettings, ...]:
-        """The suite's pairs, in its order."""
         return tuple({case.pair.name: case.pair for case in self.cases}.values())
 
     def select(self, expression: str = "") -> tuple[Case, ...]:
@@ -159,7 +156,7 @@ class _Reader:
         """
         file = self.layers.read("dataset", name, named_in)
         dataset = self._settings(DatasetSettings, "dataset", name, file)
-        overridden = any(each.section == "dataset" and each.keys == ("root",) for each in self.overrides)
+        overridden = any(change.section == "dataset" and change.keys == ("root",) for change in self.overrides)
         folder = self.layers.own if overridden else file.origins.get("root", self.layers.own)
         comes_with_it = any(
             (folder / dataset.root / dataset.captions_path.format(size=size)).is_file()

@@ -21,7 +21,7 @@ _OTHER_HEADS = {
     "ForSequenceClassification": "is a classifier",
     "ForTokenClassification": "is a classifier",
 }
-"""How a class is named that predicts something else than the next token, and what it does."""
+"""How the name of a class ends that predicts something other than the next token, and what such a class does."""
 
 
 def require_architecture(config: Mapping[str, Any], stated_in: Path, fix: str) -> str:
@@ -52,7 +52,7 @@ def require_architecture(config: Mapping[str, Any], stated_in: Path, fix: str) -
 def require_next_token_prediction(config: Mapping[str, Any], stated_in: Path) -> None:
     """Refuse a model that does not predict the next token of a text from those before it alone."""
     stated = config.get("architectures")
-    architectures = [str(each) for each in stated] if isinstance(stated, list) else []
+    architectures = [str(architecture) for architecture in stated] if isinstance(stated, list) else []
     name = architectures[0] if architectures else str(config.get("model_type"))
     if config.get("is_encoder_decoder") is True:
         raise InputError(

@@ -20,15 +20,15 @@ AGAIN = "download the checkpoint again"
 class Checkpoint(abc.ABC):
     """A model's weights on this machine, checked before anything is loaded from them."""
 
-    def __init__(self, path: Path, mend: str = AGAIN) -> None:
-        """`mend` says what to do about a checkpoint that is not whole."""
+    def __init__(self, path: Path, fix: str = AGAIN) -> None:
+        """`fix` says what to do about a checkpoint that is not whole."""
         self.path = path
-        self.mend = mend
+        self.fix = fix
 
     @property
     @abc.abstractmethod
     def files(self) -> tuple[Path, ...]:
-        """Every file that the fingerprint depends on."""
+        """The files that the fingerprint depends on."""
 
     @property
     @abc.abstractmethod
@@ -36,7 +36,7 @@ class Checkpoint(abc.ABC):
         """What transformers' `from_pretrained` takes to load from here: the place, and further arguments."""
 
     def being_loaded(self) -> AbstractContextManager[None]:
-        """What must hold while transformers loads from here."""
+        """A context in which transformers can load from here."""
         return contextlib.nullcontext()
 
     @abc.abstractmethod
@@ -57,5 +57,5 @@ class Checkpoint(abc.ABC):
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """The digest; remembered, as long as no file changes."""
+        """The digest, remembered as long as no file changes."""
         return remembered(self.files, self.digest)

@@ -1,4 +1,4 @@
-"""Remembering a checkpoint's fingerprint, so that reading all its bytes costs the time only once."""
+"""Remembering a checkpoint's fingerprint, so that all its bytes are read only once."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SETTLED_NS = 2_000_000_000
-"""A file that is younger may be written again without its time or size telling."""
+"""A younger file may be written again without a change of its time or size."""
 _VERSION = 1
-"""Of what a fingerprint is; another one makes every entry worthless."""
+"""Raised when fingerprints are computed differently, which makes every entry worthless."""
 
 _State = list[list[str | int]]
 
 
 def remembered(files: Sequence[Path], compute: Callable[[], str]) -> str:
-    """The fingerprint of some files: the remembered one, or a computed one, which is remembered if it can be.
+    """The fingerprint of some files: the remembered one, or a computed one, which is then remembered if possible.
 
-    The cache is only ever a short cut: where it is damaged or cannot be written, the fingerprint is computed.
+    The cache is only a shortcut: where it is damaged or cannot be written, the fingerprint is computed.
     """
     before, now = _state(files), time.time_ns()
     entry = cache_root() / "fingerprints" / f"{_name(before)}.json"
-    found = _read(entry, before)
-    if found is not None:
-        return found
+    known = _read(entry, before)
+    if known is not None:
+        return known
     fingerprint = compute()
     settled = all(now - file.stat().st_mtime_ns > _SETTLED_NS for file in files)
     if settled and _state(files) == before:

@@ -32,11 +32,12 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "
 class SafetensorsFolder(Checkpoint):
     """A configuration, weights in one file or in shards, and a tokenizer, in a folder."""
 
-    def __init__(self, path: Path, mend: str = AGAIN) -> None:
-        """Read the folder's listing; a folder that cannot work is an `InputError`."""
-        super().__init__(path, mend)
+    def __init__(self, path: Path, fix: str = AGAIN) -> None:
+        super().__init__(path, fix)
+        if path.is_file():
+            raise InputError(f"{path}: a file; name the folder that it is in, with its config.json and tokenizer")
         if not path.is_dir():
-            raise InputError(f"{path}: no checkpoint folder; put the model's files there, or {mend}")
+            raise InputError(f"{path}: no checkpoint folder; put the model's files there, or {fix}")
         self._refuse_adapter()
         self.config: dict[str, Any] = self._read_json("config.json")
         self._files = self._tensor_files()
@@ -44,7 +45,7 @@ class SafetensorsFolder(Checkpoint):
     def require_loadable(self, model_types: Container[str], kind: str) -> None:
         """Refuse what the installed transformers does not have, what is not of a kind, and what predicts no tokens."""
         file = self.path / "config.json"
-        model_type = require_architecture(self.config, file, self.mend)
+        model_type = require_architecture(self.config, file, self.fix)
         require_next_token_prediction(self.config, file)
         require_unquantized(self.config, file)
         require_kind(model_type, model_types, kind, file)
@@ -54,22 +55,20 @@ class SafetensorsFolder(Checkpoint):
         if not any((self.path / name).is_file() for name in _TOKENIZERS):
             raise InputError(
                 f"{self.path}: no tokenizer files; put {_TOKENIZERS[0]} or another tokenizer's beside the weights, "
-                f"or {self.mend}"
+                f"or {self.fix}"
             )
 
     def special_tokens(self) -> dict[str, int]:
-        """None: transformers reads a folder's own statements."""
+        """None: transformers reads what a folder states."""
         return {}
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The weights and, of shards, their index."""
         index = self.path / _INDEX
         return (*sorted(set(self._files.values())), *([index] if index.is_file() else []))
 
     @property
     def source(self) -> tuple[str, dict[str, str]]:
-        """The folder."""
         return str(self.path), {}
 
     def tensors(self, prefixes: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
@@ -119,24 +118,24 @@ class SafetensorsFolder(Checkpoint):
     def _sharded(self) -> dict[str, Path]:
         weight_map = self._read_json(_INDEX).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
-            raise InputError(f"{self.path / _INDEX}: has no 'weight_map'; {self.mend}")
+            raise InputError(f"{self.path / _INDEX}: has no 'weight_map'; {self.fix}")
         for tensor, shard in weight_map.items():
             if not isinstance(shard, str) or shard in ("", ".", "..") or "/" in shard or "\\" in shard:
                 raise InputError(
                     f"{self.path / _INDEX}: the tensor '{tensor}' is said to be in {shard!r}, "
-                    f"which is no file of this folder; {self.mend}"
+                    f"which is no file of this folder; {self.fix}"
                 )
         shards = sorted(set(weight_map.values()))
         missing = [shard for shard in shards if not (self.path / shard).is_file()]
         if missing:
             raise InputError(
                 f"{self.path}: half a checkpoint: {len(missing)} of {len(shards)} weight files are missing "
-                f"({missing[0]} first); {self.mend}"
+                f"({missing[0]} first); {self.fix}"
             )
         present = {shard: set(self._names(self.path / shard)) for shard in shards}
         for tensor, shard in weight_map.items():
             if tensor not in present[shard]:
-                raise InputError(f"{self.path / shard}: the tensor '{tensor}' is missing from it; {self.mend}")
+                raise InputError(f"{self.path / shard}: the tensor '{tensor}' is missing from it; {self.fix}")
         return {tensor: self.path / shard for tensor, shard in weight_map.items()}
 
     def _why_no_weights(self) -> str:
@@ -146,8 +145,8 @@ class SafetensorsFolder(Checkpoint):
         begun = self.path / ".cache" / "huggingface" / "download"
         partial = [*self.path.glob("*.incomplete"), *self.path.glob("*.part"), *begun.glob("*.incomplete")]
         if partial:
-            return f"half a checkpoint: {partial[0].name} has not finished downloading; {self.mend}"
-        return f"no weights: neither {_SINGLE} nor {_INDEX}; {self.mend}"
+            return f"half a checkpoint: {partial[0].name} has not finished downloading; {self.fix}"
+        return f"no weights: neither {_SINGLE} nor {_INDEX}; {self.fix}"
 
     def _names(self, file: Path) -> list[str]:
         with self._open(file) as opened:
@@ -157,7 +156,7 @@ class SafetensorsFolder(Checkpoint):
         try:
             return safe_open(file, framework="pt")
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{file}: not a whole safetensors file ({error}); {self.mend}") from None
+            raise InputError(f"{file}: not a whole safetensors file ({error}); {self.fix}") from None
 
     def _by_file(self) -> dict[Path, list[str]]:
         files: dict[Path, list[str]] = {}
@@ -170,13 +169,13 @@ class SafetensorsFolder(Checkpoint):
         try:
             value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"{file}: no such file, so this is not a whole checkpoint; {self.mend}") from None
+            raise InputError(f"{file}: no such file, so this is not a whole checkpoint; {self.fix}") from None
         except OSError as error:
             raise InputError(f"{file}: cannot be read: {error.strerror}") from None
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{file}: not valid JSON ({error}); {self.mend}") from None
+            raise InputError(f"{file}: not valid JSON ({error}); {self.fix}") from None
         if not isinstance(value, dict):
-            raise InputError(f"{file}: must hold a JSON object; {self.mend}")
+            raise InputError(f"{file}: must hold a JSON object; {self.fix}")
         return value
 
 

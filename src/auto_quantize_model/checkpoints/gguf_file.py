@@ -23,9 +23,8 @@ _MAGIC = b"GGUF"
 class GgufFile(Checkpoint):
     """A GGUF file; reading it needs the package `gguf`."""
 
-    def __init__(self, path: Path, mend: str = AGAIN) -> None:
-        """Look at the file's first bytes; a file that cannot work is an `InputError`."""
-        super().__init__(path, mend)
+    def __init__(self, path: Path, fix: str = AGAIN) -> None:
+        super().__init__(path, fix)
         try:
             with path.open("rb") as file:
                 magic = file.read(len(_MAGIC))
@@ -35,16 +34,14 @@ class GgufFile(Checkpoint):
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         if magic != _MAGIC:
-            raise InputError(f"{path}: no GGUF file, for it does not begin with {_MAGIC.decode()}; {mend}")
+            raise InputError(f"{path}: not a GGUF file: it does not begin with {_MAGIC.decode()}; {fix}")
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The file."""
         return (self.path,)
 
     @property
     def source(self) -> tuple[str, dict[str, str]]:
-        """The file's folder, and its name in it."""
         return str(self.path.parent), {"gguf_file": self.path.name}
 
     @contextlib.contextmanager
@@ -66,7 +63,7 @@ class GgufFile(Checkpoint):
             yield
 
     def require_loadable(self, model_types: Container[str], kind: str) -> None:  # noqa: ARG002
-        """Refuse half a file. GGUF has names of its own for architectures, and transformers says which it reads."""
+        """Refuse half a file. Architectures have other names in GGUF, and transformers says which it reads."""
         split = self._reader.fields.get("split.count")
         if split is not None and split.contents() > 1:
             raise InputError(
@@ -79,15 +76,14 @@ class GgufFile(Checkpoint):
             raise InputError(f"{self.path}: has no tokenizer in it; use a GGUF file that has one")
 
     def special_tokens(self) -> dict[str, int]:
-        """The end and padding tokens: transformers takes the first token of a text for its end."""
+        """The end and padding tokens: transformers takes a text's first token for the end token."""
         names = {"eos_token": "tokenizer.ggml.eos_token_id", "pad_token": "tokenizer.ggml.padding_token_id"}
         fields = self._reader.fields
         return {token: int(fields[name].contents()) for token, name in names.items() if name in fields}
 
     def digest(self) -> str:
-        """SHA-256 over every tensor's name, type, shape and stored bytes."""
         digest = hashlib.sha256()
-        for tensor in sorted(self._reader.tensors, key=lambda each: each.name):
+        for tensor in sorted(self._reader.tensors, key=lambda tensor: tensor.name):
             digest.update(f"{tensor.name} {tensor.tensor_type.name} {tuple(map(int, tensor.shape))}\n".encode())
             digest.update(tensor.data.tobytes())
         return digest.hexdigest()
@@ -100,8 +96,8 @@ class GgufFile(Checkpoint):
             raise InputError(f"{self.path}: needs a package to be read: pip install gguf") from None
         try:
             return GGUFReader(self.path)
-        except Exception as error:  # noqa: BLE001  what the reader raises at a broken file is anybody's guess
-            raise InputError(f"{self.path}: not a whole GGUF file ({one_line(error, 200)}); {self.mend}") from None
+        except Exception as error:  # noqa: BLE001  the reader may raise anything at a broken file
+            raise InputError(f"{self.path}: not a whole GGUF file ({one_line(error, 200)}); {self.fix}") from None
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ class Located:
 
     path: Path
     """A folder of safetensors, or a GGUF file."""
-    mend: str
+    fix: str
     """What to do if it is not whole."""
 
 
@@ -34,21 +34,21 @@ def locate(case: Case, named: Path | None = None) -> Located:
     """Find the checkpoint of a case's model; `named` is the place that the user gave for it.
 
     The order: that place; the one in the environment variable; the model's own folder; the package that carries it;
-    the Hugging Face cache. That there is none is an `UnavailableError` with the command that brings one.
+    the Hugging Face cache. If there is none, that is an `UnavailableError` with the command that fetches one.
     """
-    found = _named(case, named) or _of_model(case) or _in_hub_cache(case)
-    if found is None:
+    located = _named(case, named) or _of_model(case) or _in_hub_cache(case)
+    if located is None:
         raise UnavailableError(_nowhere(case))
-    found = dataclasses.replace(found, path=_weights(found.path))
-    if found.path.suffix == ".gguf" and not _has_gguf():
-        raise UnavailableError(f"{display_path(found.path)} needs a package to be read: pip install gguf")
-    return found
+    path = _weights(located.path)
+    if path.suffix == ".gguf" and not _has_gguf():
+        raise UnavailableError(f"{display_path(path)} needs a package to be read: pip install gguf")
+    return dataclasses.replace(located, path=path)
 
 
 def has_own_checkpoint(case: Case) -> bool:
-    """Whether the model was brought here for the suite: into its own folder, or as a package.
+    """Whether the model was fetched for this suite: into its own folder, or as a package.
 
-    What other tools left in a cache, or a variable names, says nothing about that.
+    A cache that other tools fill, or a variable, says nothing about that.
     """
     return _of_model(case) is not None
 
@@ -70,7 +70,7 @@ def _named(case: Case, named: Path | None) -> Located | None:
 
 
 def _of_environment() -> dict[str, Path]:
-    """What the environment variable names; it serves several suites, so any name may stand in it."""
+    """What the environment variable names; it serves several suites, so it may name any model."""
     texts = os.environ.get(VARIABLE, "").split(os.pathsep)
     try:
         return dict(named_path(text.strip()) for text in texts if text.strip())
@@ -91,7 +91,7 @@ def _of_model(case: Case) -> Located | None:
 
 
 def _in_hub_cache(case: Case) -> Located | None:
-    """A snapshot with weights, all of them or some; one of other files alone is none."""
+    """A snapshot that has at least some of the weights."""
     model = case.model
     if model.hub_id is None:
         return None
@@ -125,7 +125,7 @@ def _weights(place: Path) -> Path:
 
 
 def _package_folders(package: str) -> list[Path]:
-    """The folders of an installed package, which is not imported."""
+    """The folders of an installed package, without importing it."""
     spec = importlib.util.find_spec(package)
     return [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec is not None else []
 

@@ -14,6 +14,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
 
 
-def open_checkpoint(path: Path, mend: str = AGAIN) -> Checkpoint:
-    """Open a folder of safetensors, or a GGUF file; what cannot work is an `InputError` that ends with `mend`."""
-    return (GgufFile if path.suffix == SUFFIX and not path.is_dir() else SafetensorsFolder)(path, mend)
+def open_checkpoint(path: Path, fix: str = AGAIN) -> Checkpoint:
+    """Open a folder of safetensors, or a GGUF file; what cannot work is an `InputError` that ends with `fix`."""
+    return (GgufFile if path.suffix == SUFFIX and not path.is_dir() else SafetensorsFolder)(path, fix)

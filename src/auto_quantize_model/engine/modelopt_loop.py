@@ -113,7 +113,7 @@ def _loss(output: Any, batch: TokenBatch) -> torch.Tensor:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """ModelOpt prints and warns about what is intended here; its progress bars are not ours."""
+    """Keep what ModelOpt prints and warns about from the user: all of it is intended here."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

@@ -71,7 +71,7 @@ def prepare(
         except CaseError as error:
             refused[key] = str(error)
     located = locate(first, paths.get(first.model.name))
-    checkpoint = open_checkpoint(located.path, located.mend)
+    checkpoint = open_checkpoint(located.path, located.fix)
     return PreparedPass(plan, actual, run_on, checkpoint, formats, refused, captures)
 
 

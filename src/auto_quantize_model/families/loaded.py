@@ -41,7 +41,7 @@ class LoadedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where inputs go."""
+        """The device that inputs go to."""
         weight: Tensor = self.model.get_input_embeddings().weight
         return weight.device
 
@@ -55,6 +55,12 @@ class LoadedModel:
     def vocabulary(self) -> int:
         """How many tokens the model knows."""
         return len(self.model.get_input_embeddings().weight)
+
+    @property
+    def positions(self) -> int | None:
+        """How many tokens the model is made for at most; None where it does not say."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return limit if isinstance(limit, int) and limit > 0 else None
 
     def linears(self) -> Iterator[tuple[str, nn.Linear]]:
         """The linear layers in scope, by full name, in the model's order; without the output head."""
@@ -84,11 +90,11 @@ class LoadedModel:
 
     @torch.inference_mode()
     def check_finite(self, checkpoint: Checkpoint) -> None:
-        """Refuse weights that are not numbers: every score after them would be meaningless."""
+        """Refuse weights that are not numbers: every score would be meaningless."""
         for name, parameter in self.model.named_parameters():
             if not bool(torch.isfinite(parameter).all()):
                 count = int((~torch.isfinite(parameter)).sum())
                 raise InputError(
                     f"{checkpoint.path}: the tensor '{name}' has {count} NaN or infinite values; "
-                    f"mend them, or {checkpoint.mend}"
+                    f"correct them, or {checkpoint.fix}"
                 )

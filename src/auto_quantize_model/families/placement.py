@@ -27,7 +27,7 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
         size, free = bytes_of(parts.parameters()), free_device_memory(device)
         one_named, gpus = ":" in str(device), _all_gpus()
         if size > free * _SHARE and not one_named and (size > free or len(gpus) > 1):
-            spread(loaded, {index: int(free_device_memory(each) * _SHARE) for index, each in enumerate(gpus)})
+            spread(loaded, {index: int(free_device_memory(gpu) * _SHARE) for index, gpu in enumerate(gpus)})
             return
         if size > free:
             raise CaseError(
@@ -38,12 +38,12 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
 
 
 def spread(loaded: LoadedModel, most: Mapping[int | str, int]) -> None:
-    """Share the layers out among devices, each with so many bytes at most, as accelerate does it."""
+    """Distribute the layers over devices with accelerate; `most` is how many bytes a device may take."""
     from accelerate import dispatch_model, infer_auto_device_map
 
     model = loaded.model
     whole = sorted(getattr(model, "_no_split_modules", None) or ())
-    # Without a place to put the rest, accelerate would put it into main memory, where no gradient comes back from.
+    # Without limits, accelerate would put the rest into main memory, and no gradient comes back from there.
     places = infer_auto_device_map(model, max_memory={"cpu": 0, **most}, no_split_module_classes=whole)
     if not set(places.values()) <= set(most):
         size, rooms = bytes_of(_parts(loaded).parameters()), " + ".join(show_bytes(room) for room in most.values())
@@ -59,7 +59,7 @@ def _all_gpus() -> list[torch.device]:
 
 
 def _parts(loaded: LoadedModel) -> torch.nn.ModuleList:
-    """What text passes through: a vision tower stays where it is."""
+    """What text passes through; a vision tower is not moved."""
     model = loaded.model
     if not loaded.language_model:
         return torch.nn.ModuleList([model])

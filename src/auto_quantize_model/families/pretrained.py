@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
-    """Load a model into memory; every tensor of the checkpoint must have its place, and every place its tensor."""
+    """Load a model into memory; the checkpoint must have exactly the model's tensors."""
     place, arguments = checkpoint.source
     try:
         model, report = auto_class.from_pretrained(
@@ -26,7 +26,7 @@ def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
+    except Exception as error:  # noqa: BLE001  transformers may raise anything at a broken file
         raise InputError(f"{checkpoint.path}: the model cannot be loaded: {one_line(error, 200)}") from None
     _check_report(checkpoint, model, report)
     return model
@@ -43,22 +43,22 @@ def _check_report(checkpoint: Checkpoint, model: Any, report: dict[str, Any]) ->
     if missing == [f"{head}.weight"]:
         raise InputError(
             f"{checkpoint.path}: has no output head ('{missing[0]}'), as a model has that was saved without it; "
-            f"use the checkpoint of the whole {type(model).__name__}, or {checkpoint.mend}"
+            f"use the checkpoint of the whole {type(model).__name__}, or {checkpoint.fix}"
         )
     if missing:
         raise InputError(
             f"{checkpoint.path}: half a checkpoint: {len(missing)} tensors are missing, "
-            f"'{missing[0]}' first; {checkpoint.mend}"
+            f"'{missing[0]}' first; {checkpoint.fix}"
         )
     if report.get("mismatched_keys"):
-        name, found, expected = min(report["mismatched_keys"])
+        name, shape, wanted = min(report["mismatched_keys"])
         raise InputError(
-            f"{checkpoint.path}: the tensor '{name}' has shape {tuple(found)}, but config.json wants {tuple(expected)}"
+            f"{checkpoint.path}: the tensor '{name}' has shape {tuple(shape)}, but config.json wants {tuple(wanted)}"
         )
     # Old checkpoints hold what rotary embeddings compute for themselves; transformers knows that of most models.
     unexpected = [name for name in sorted(report.get("unexpected_keys") or ()) if not name.endswith(".inv_freq")]
     if unexpected:
         raise InputError(
             f"{checkpoint.path}: {len(unexpected)} tensors have no place in the model that its configuration "
-            f"describes, '{unexpected[0]}' first; {checkpoint.mend}, or mend the configuration"
+            f"describes, '{unexpected[0]}' first; {checkpoint.fix}, or correct the configuration"
         )

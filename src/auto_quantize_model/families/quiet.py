@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers for the duration of a `with` block; what it would have said is checked here anyway."""
+    """Silence transformers inside a `with` block; what it would report is checked after loading anyway."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

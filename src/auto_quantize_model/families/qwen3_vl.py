@@ -42,12 +42,12 @@ def _empty_model(folder: SafetensorsFolder) -> Any:
         config = AutoConfig.from_pretrained(str(folder.path), local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = Qwen3VLForConditionalGeneration(config)
-    except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
+    except Exception as error:  # noqa: BLE001  transformers may raise anything at a broken file
         reason = one_line(error, 200)
         raise InputError(f"{folder.path / 'config.json'}: no Qwen3-VL model can be built: {reason}") from None
     model.model.visual = None
     text = model.model.language_model
-    # Its buffers are computed, not stored, and came out empty on the meta device.
+    # Its buffers are computed, not stored, and are empty on the meta device.
     text.rotary_emb = type(text.rotary_emb)(config.text_config)
     return model
 
@@ -62,7 +62,7 @@ def _assign(folder: SafetensorsFolder, model: Any, weights: dict[str, torch.Tens
         raise InputError(f"{folder.path}: the weights do not fit config.json: {one_line(error, 300)}") from None
     if missing:
         raise InputError(
-            f"{folder.path}: half a checkpoint: {len(missing)} tensors are missing, '{missing[0]}' first; {folder.mend}"
+            f"{folder.path}: half a checkpoint: {len(missing)} tensors are missing, '{missing[0]}' first; {folder.fix}"
         )
     if unexpected:
         raise InputError(f"{folder.path}: the tensor '{unexpected[0]}' has no place in the model of config.json")

@@ -18,7 +18,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     place, arguments = checkpoint.source
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **arguments, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
+    except Exception as error:  # noqa: BLE001  transformers may raise anything at a broken file
         raise InputError(f"{checkpoint.path}: the tokenizer cannot be loaded: {_reason(error)}") from None
     for name, token in checkpoint.special_tokens().items():
         setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(token))

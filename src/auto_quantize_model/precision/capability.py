@@ -1,4 +1,4 @@
-"""What can run here, per pair and device, found out before anything is loaded; and which kernel will run."""
+"""What can run here, per pair and device, checked before anything is loaded; and which kernel will run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class ResolvedFormat:
 
     name: str
     config: dict[str, Any]
-    """What ModelOpt is given; without the backend that stands in for its CUDA kernels on CPU."""
+    """What ModelOpt is given, without the backend that replaces its CUDA kernels on CPU."""
     resolved: dict[str, Any]
     """The configuration after ModelOpt's validation, every default filled in, as plain JSON."""
     effective_bits: float
@@ -32,7 +32,6 @@ class ResolvedFormat:
 
     @property
     def sha256(self) -> str:
-        """The hash of the resolved configuration."""
         text = json.dumps(self.resolved, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -43,7 +42,7 @@ class ResolvedFormat:
 
     @property
     def label(self) -> str:
-        """The format as manifests list it beside a group's score."""
+        """The format as manifests list it with a group's score."""
         return label(self.name, self.effective_bits)
 
 
@@ -70,7 +69,7 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
 
 
 def with_backends(config: dict[str, Any], nvfp4: str, mxfp4: str) -> dict[str, Any]:
-    """The same configuration with registered backends in the place of ModelOpt's block-FP4 CUDA kernels."""
+    """The same configuration with registered backends instead of ModelOpt's block-FP4 CUDA kernels."""
     config = copy.deepcopy(config)
     for entry in config["quant_cfg"]:
         attributes = entry.get("cfg")

@@ -109,7 +109,7 @@ def _format_key(quantizer: Any) -> str:
 
 
 def calibrator_without_assertions(calibrator: Any) -> Any:
-    """ModelOpt's calibrator, but for its assertions: each makes the host wait for a GPU, and a load checks weights."""
+    """ModelOpt's calibrator without its assertions: each makes the host wait for a GPU, and weights are checked."""
     from modelopt.torch.quantization.calib import MaxCalibrator
     from modelopt.torch.quantization.utils import convert_quantization_axis_to_reduce_axis, reduce_amax
 
@@ -119,8 +119,8 @@ def calibrator_without_assertions(calibrator: Any) -> Any:
         @torch.no_grad()
         def collect(self, x: Tensor) -> None:
             axis = convert_quantization_axis_to_reduce_axis(x, self._axis)
-            found = reduce_amax(x, axis=axis).detach()
-            self._calib_amax = found if self._calib_amax is None else torch.max(self._calib_amax, found)
+            amax = reduce_amax(x, axis=axis).detach()
+            self._calib_amax = amax if self._calib_amax is None else torch.max(self._calib_amax, amax)
 
     return Calibrator(calibrator._num_bits, calibrator._axis, calibrator._unsigned)
 

@@ -60,6 +60,12 @@ def tokenize(plan: PassPlan, loaded: LoadedModel) -> list[TokenBatch]:
             f"model '{plan.cases[0].model.name}': the tokenizer gives token {max(largest, pad)}, but the model has "
             f"{loaded.vocabulary} tokens; put the tokenizer that belongs to the checkpoint beside it"
         )
+    longest = max((len(row) for row in tokens), default=0)
+    if loaded.positions is not None and longest > loaded.positions:
+        raise InputError(
+            f"model '{plan.cases[0].model.name}': a caption has {longest} tokens, but the model is made for "
+            f"{loaded.positions} at most; set dataset.seq_len to {loaded.positions} or less"
+        )
     return [_batch(tokens, each, int(pad), dataset, loaded.device) for each in plan.batches]
 
 
