@@ -52,6 +52,7 @@ ORDER = (
     "comparison",
     "baselines",
     "run",
+    "result_rows",
     "explain",
     # The front doors.
     "summary",
