@@ -114,8 +114,8 @@ def _run(
     while True:
         results = reruns.run(causes)
         manifest_of(results[NOTHING])
-        errors = {cause: results[frozenset({cause.name})].error for cause in causes}
-        failed = {cause: error for cause, error in errors.items() if error is not None}
+        alone = {cause: results[frozenset({cause.name})] for cause in causes}
+        failed = {cause: str(result.error) for cause, result in alone.items() if result.manifest is None}
         if not failed:
             return causes, untested, results
         untested += tuple(UntestedCause(cause.name, cause.old, cause.new, error) for cause, error in failed.items())
