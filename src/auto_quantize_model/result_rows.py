@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,13 @@ def _manifests(given: object) -> Iterable[Mapping[str, Any]]:
     if isinstance(given, Mapping) or hasattr(given, "manifest"):
         raise TypeError("to_rows takes several results or manifests; put the one into a list")
     several = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-    for each in several:
-        manifest = getattr(each, "manifest", each)
+    for result in several:
+        manifest = getattr(result, "manifest", result)
         if isinstance(manifest, Mapping) and "layer_sensitivity" in manifest:
             yield manifest
-        elif manifest is not None or each is None:
-            raise TypeError(f"to_rows takes results of run_cases or manifests, not the {type(each).__name__} {each!r}")
+        elif manifest is not None or result is None:
+            what = f"{type(result).__name__} {reprlib.repr(result)}"
+            raise TypeError(f"to_rows takes results of run_cases or manifests, not the {what}")
 
 
 def _case_rows(manifest: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import reprlib
 import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -102,14 +103,16 @@ def _checked_cases(cases: object) -> list[Case]:
 def _checked_case(case: object) -> Case:
     if not isinstance(case, Case):
         way_out = "take them from a suite: load_suite(FILE).select(EXPRESSION)"
-        raise TypeError(f"run_cases takes cases, not the {type(case).__name__} {case!r}; {way_out}")
+        raise TypeError(f"run_cases takes cases, not the {type(case).__name__} {reprlib.repr(case)}; {way_out}")
     return case
 
 
 def _checked_paths(model_paths: object) -> dict[str, Path]:
     if not isinstance(model_paths, Mapping):
         example = "{'my_model': 'DIR'}"
-        raise TypeError(f"model_paths maps the names of models to places, as {example}, not {model_paths!r}")
+        raise TypeError(
+            f"model_paths maps the names of models to places, as {example}, not {reprlib.repr(model_paths)}"
+        )
     return {name: Path(path) for name, path in model_paths.items()}
 
 

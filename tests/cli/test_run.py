@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -244,12 +243,13 @@ class TestSummary:
         assert passed["total_score"] == state["score"]
         assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
 
-    def test_its_keys_are_those_of_pytests(self, tmp_path: Path) -> None:
-        from auto_quantize_model.summary.record import Record
-
+    def test_a_skipped_case_has_the_same_keys(self, tmp_path: Path) -> None:
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
-        assert list(record) == [field.name for field in dataclasses.fields(Record)]
+        assert " ".join(record) == (
+            "case model pair size suite verdict outcome reason total_score total_predicted_kl most_sensitive_group "
+            "total_ratio worst_group worst_ratio published artifacts seconds pass_seconds pass_shared worker tests"
+        )
         assert (record["outcome"], record["verdict"]) == ("skipped", "skipped")
         assert "hf download" in record["reason"]
 
