@@ -89,10 +89,6 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
     assert "1 of 2 cases done" in printed
-    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
-    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
-    assert "the least feasible" in records[1]["reason"]
-    assert records[1]["total_score"] > 0
     assert len(list(output.rglob("*_quant_manifest.json"))) == 1
 
 
