@@ -53,6 +53,7 @@ ORDER = (
     "comparison",
     "baselines",
     "run",
+    "result_rows",
     "explain",
     # The front doors.
     "summary",

@@ -11,9 +11,23 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case, Suite, load_suite
     from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.errors import CaseError, InputError
+    from auto_quantize_model.reporting import Notice, Progress
+    from auto_quantize_model.result_rows import to_rows
     from auto_quantize_model.run import CaseResult, run_cases
 
-__all__ = ["CaptureSettings", "Case", "CaseError", "CaseResult", "InputError", "Suite", "load_suite", "run_cases"]
+__all__ = [
+    "CaptureSettings",
+    "Case",
+    "CaseError",
+    "CaseResult",
+    "InputError",
+    "Notice",
+    "Progress",
+    "Suite",
+    "load_suite",
+    "run_cases",
+    "to_rows",
+]
 
 _HOMES = {
     "CaptureSettings": "engine.capture.settings",
@@ -21,9 +35,12 @@ _HOMES = {
     "CaseError": "errors",
     "CaseResult": "run",
     "InputError": "errors",
+    "Notice": "reporting",
+    "Progress": "reporting",
     "Suite": "cases.suite",
     "load_suite": "cases.suite",
     "run_cases": "run",
+    "to_rows": "result_rows",
 }
 
 

@@ -12,11 +12,11 @@ _NAME = re.compile(r"(?P<kind>auto|cpu|cuda)|cuda:(?P<index>[0-9]+)")
 
 def parse_device(name: str) -> tuple[str, int | None]:
     """The kind of a device, and which one of that kind if the name says so."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+    parts = _NAME.fullmatch(str(name))
+    if parts is None:
         raise InputError(f"device '{name}' is unknown; use {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}")
-    index = found["index"]
-    return found["kind"] or "cuda", None if index is None else int(index)
+    index = parts["index"]
+    return parts["kind"] or "cuda", None if index is None else int(index)
 
 
 def checked_device(name: str) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from typing import Protocol
 
-Progress = Callable[[str, int, int], None]
-"""Called with a stage, how much of it is done, and how much there is."""
-Notice = Callable[[str], None]
-"""Called with a line that is worth a user's attention."""
+
+class Progress(Protocol):
+    """Called with a stage, how much of it is done, and how much there is."""
+
+    def __call__(self, stage: str, done: int, total: int, /) -> None: ...
+
+
+class Notice(Protocol):
+    """Called with a line that is worth a user's attention."""
+
+    def __call__(self, line: str, /) -> None: ...
 
 
 def silent(stage: str, done: int, total: int) -> None:

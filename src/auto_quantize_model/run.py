@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import reprlib
+import textwrap
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
+from auto_quantize_model.cases.suite import Case
+from auto_quantize_model.device_names import checked_device
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engine.execution import FailedCase, execute
 from auto_quantize_model.engine.machine.environment import describe_environment
@@ -16,11 +21,12 @@ from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import build_manifest
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.reporting import Reporting, no_notice, silent
+from auto_quantize_model.reports.markdown import total_predicted_kl
+from auto_quantize_model.scores import short_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.execution import ScoredCase
     from auto_quantize_model.engine.preparation import PreparedPass
     from auto_quantize_model.engines import EngineName
@@ -28,7 +34,10 @@ if TYPE_CHECKING:
     from auto_quantize_model.scores import CaseScores
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+_LONGEST_REASON = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class CaseResult:
     """What became of one case: a manifest, or one line that says what is wrong, or both."""
 
@@ -40,6 +49,13 @@ class CaseResult:
     """What is wrong. With a manifest next to it, the scores are there, and only the search has no solution."""
     skipped: bool = False
     """Whether nothing is wrong, and only this machine lacks what the case needs; `error` says what."""
+
+    def __repr__(self) -> str:
+        if self.manifest is None:
+            reason = textwrap.shorten(str(self.error), _LONGEST_REASON, placeholder="...")
+            return f"<CaseResult {self.case.id}: {'skipped' if self.skipped else 'failed'}: {reason}>"
+        score, kl = self.manifest["autoquant_state"]["score"], total_predicted_kl(self.manifest)
+        return f"<CaseResult {self.case.id}: score {short_number(score)}, predicted KL {short_number(kl)}>"
 
 
 def run_cases(
@@ -60,10 +76,13 @@ def run_cases(
     captured tensors, which changes no score; `notice` is told what is worth a line, such as the memory that it takes.
     """
     check_engine(engine)
-    paths = {name: Path(path) for name, path in (model_paths or {}).items()}
+    if device is not None:
+        checked_device(device)
+    wanted = _checked_cases(cases)
+    paths = _checked_paths({} if model_paths is None else model_paths)
     here: list[Case] = []
     skipped: list[CaseResult] = []
-    for case in cases:
+    for case in wanted:
         reason = why_unavailable(case, device, paths.get(case.model.name))
         if reason is None:
             here.append(case)
@@ -72,6 +91,29 @@ def run_cases(
     settings = captures or CaptureSettings()
     passes = [prepare(plan, engine, device, paths, settings) for plan in plan_passes(here)]
     return itertools.chain(skipped, _results(passes, Reporting(progress, notice)))
+
+
+def _checked_cases(cases: object) -> list[Case]:
+    if isinstance(cases, Case):
+        raise TypeError("run_cases takes several cases; put the one into a list: [case]")
+    several = cases if isinstance(cases, Iterable) and not isinstance(cases, str) else [cases]
+    return [_checked_case(case) for case in several]
+
+
+def _checked_case(case: object) -> Case:
+    if not isinstance(case, Case):
+        way_out = "take them from a suite: load_suite(FILE).select(EXPRESSION)"
+        raise TypeError(f"run_cases takes cases, not the {type(case).__name__} {reprlib.repr(case)}; {way_out}")
+    return case
+
+
+def _checked_paths(model_paths: object) -> dict[str, Path]:
+    if not isinstance(model_paths, Mapping):
+        example = "{'my_model': 'DIR'}"
+        raise TypeError(
+            f"model_paths maps the names of models to places, as {example}, not {reprlib.repr(model_paths)}"
+        )
+    return {name: Path(path) for name, path in model_paths.items()}
 
 
 def _results(passes: Sequence[PreparedPass], reporting: Reporting) -> Iterator[CaseResult]:

@@ -38,7 +38,7 @@ class Split:
     activations: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class GroupScore:
     """How much quantizing one group is expected to hurt."""
 
@@ -55,8 +55,12 @@ class GroupScore:
     split: Split | None = None
     """None where the format leaves activations alone, and where the engine does not tell."""
 
+    def __repr__(self) -> str:
+        numbers = f"score {short_number(self.score)}, predicted KL {short_number(self.predicted_kl)}"
+        return f"<GroupScore {self.group.name}: {self.status}, {numbers}>"
 
-@dataclasses.dataclass(frozen=True, slots=True)
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class CaseScores:
     """An engine's whole answer for one case."""
 
@@ -70,6 +74,10 @@ class CaseScores:
     """How many positions of each scored caption the loss counts."""
     engine: dict[str, Any]
     """Which engine, device, number format and kernels ran."""
+
+    def __repr__(self) -> str:
+        ran = f"scored on {self.scored_samples} captions by {self.engine.get('name')}"
+        return f"<CaseScores: {len(self.groups)} groups, {ran}>"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,3 +112,8 @@ class Selection:
                 )
             case "not_finite":
                 return "not every score is finite, so nothing was searched; the manifest's statuses say which are not"
+
+
+def short_number(value: float | None) -> str:
+    """A number as it is shown in a line."""
+    return "n/a" if value is None else f"{value:.4g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import signal
 import subprocess
@@ -90,10 +89,6 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
     assert "1 of 2 cases done" in printed
-    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
-    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
-    assert "the least feasible" in records[1]["reason"]
-    assert records[1]["total_score"] > 0
     assert len(list(output.rglob("*_quant_manifest.json"))) == 1
 
 
@@ -244,12 +239,13 @@ class TestSummary:
         assert passed["total_score"] == state["score"]
         assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
 
-    def test_its_keys_are_those_of_pytests(self, tmp_path: Path) -> None:
-        from auto_quantize_model.summary.record import Record
-
+    def test_a_skipped_case_has_the_same_keys(self, tmp_path: Path) -> None:
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
-        assert list(record) == [field.name for field in dataclasses.fields(Record)]
+        assert " ".join(record) == (
+            "case model pair size suite verdict outcome reason total_score total_predicted_kl most_sensitive_group "
+            "total_ratio worst_group worst_ratio published artifacts seconds pass_seconds pass_shared worker tests"
+        )
         assert (record["outcome"], record["verdict"]) == ("skipped", "skipped")
         assert "hf download" in record["reason"]
 

@@ -62,3 +62,9 @@ def test_without_a_suite_it_says_what_it_looked_for(tmp_path: Path, error_in: Ca
         "error: no suite: neither suite.yaml nor sensitivity_cases/suite.yaml is in "
         f"{tmp_path} or a folder above it; run from the repository's root or give --suite FILE\n"
     )
+
+
+def test_a_suite_may_be_named_by_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_suite(tmp_path)
+    assert main(["explain", "nothing", "--suite", str(tmp_path)]) == 2
+    assert f"case 'nothing' is not in {tmp_path}/suite.yaml; " in capsys.readouterr().err

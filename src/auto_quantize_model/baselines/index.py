@@ -10,6 +10,7 @@ from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports import markdown
+from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
 from auto_quantize_model.whole_files import write_files
 
@@ -87,10 +88,7 @@ def _lines(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
     yield "from it. This page is generated from the manifests whenever a case is published; edits are lost. Captions"
     yield "are those calibrated with; the total predicted KL is in nats per token."
     yield ""
-    yield "|" + "|".join(_COLUMNS) + "|"
-    yield "|" + " :--- |" * len(_COLUMNS)
-    for case, baseline in published:
-        yield "|" + "|".join(_cells(suite, case, baseline)) + "|"
+    yield from markdown_table(_COLUMNS, (_cells(suite, case, baseline) for case, baseline in published))
     if len(published) < len(cases):
         yield ""
         yield f"{len(published)} of {len(cases)} cases are published."

@@ -22,12 +22,12 @@ from auto_quantize_model.cases.settings import (
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from auto_quantize_model.cases.loading import SettingsT
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Case:
     """One (model, pair, size): one test, one set of artifacts."""
 
@@ -45,6 +45,9 @@ class Case:
     def id(self) -> str:
         """The name of the case, as pytest shows it and `-k` matches it."""
         return f"{self.model.name}-{self.pair.name}-{self.size}"
+
+    def __repr__(self) -> str:
+        return f"<Case {self.id}>"
 
     @property
     def captions_file(self) -> Path:
@@ -65,13 +68,24 @@ class Case:
         return Path(self.model.name, "layer-analysis", folder, template.format(size=self.size) + suffix)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Suite:
     """All cases of a `suite.yaml`, models outermost, then pairs, then sizes."""
 
     path: Path
     cases: tuple[Case, ...]
     tolerances: Tolerances
+
+    def __iter__(self) -> Iterator[Case]:
+        return iter(self.cases)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __repr__(self) -> str:
+        sizes = {case.size for case in self.cases}
+        parts = f"{len(self.models)} models, {len(self.pairs)} pairs and {len(sizes)} sizes"
+        return f"<Suite {self.path}: {len(self)} cases of {parts}>"
 
     @property
     def models(self) -> tuple[ModelSettings, ...]:
@@ -83,6 +97,8 @@ class Suite:
 
     def select(self, expression: str = "") -> tuple[Case, ...]:
         """The cases that an expression in the language of pytest's `-k` matches; none is an error."""
+        if not isinstance(expression, str):
+            raise TypeError(f"select takes an expression such as 'tiny and wint8', not {expression!r}")
         matches = compile_expression(expression)
         selected = tuple(case for case in self.cases if matches(case.id))
         if not selected:
@@ -104,6 +120,8 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     `models_root` is the folder of `<model>/model.yaml`; by default `models/` beside the suite, or beside its folder.
     `overrides` are dotted assignments such as `autoquant.batch_size=4`, applied to every case.
     """
+    if isinstance(overrides, str):
+        raise TypeError(f"overrides are a list; put the one into it: {[overrides]}")
     path = Path(path)
     root = Path(models_root) if models_root is not None else _models_near(path)
     parsed = [parse_override(text) for text in overrides]

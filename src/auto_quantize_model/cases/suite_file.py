@@ -23,10 +23,10 @@ def suite_near(folder: Path) -> Path | None:
 
 
 def _first_suite(folder: Path, highest: Path | None, places: tuple[str, ...]) -> Path | None:
-    for each in (folder, *folder.parents):
+    for above in (folder, *folder.parents):
         for place in places:
-            if (each / place / SUITE_FILE).is_file():
-                return each / place / SUITE_FILE
-        if each == highest:
+            if (above / place / SUITE_FILE).is_file():
+                return above / place / SUITE_FILE
+        if above == highest:
             break
     return None

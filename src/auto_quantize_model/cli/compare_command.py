@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.cli.console import PLAIN_WIDTH, Column, say, table, table_console
-from auto_quantize_model.cli.options import default_suite
+from auto_quantize_model.cli.options import suite_file
 from auto_quantize_model.comparison import report as comparison_report
 from auto_quantize_model.comparison.side_by_side import compare_sources
 from auto_quantize_model.comparison.sources import read_source
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tolerances(suite: Path | None) -> Tolerances:
-    file = suite or default_suite()
+    file = suite_file(suite)
     return Tolerances() if file is None else load_suite(file).tolerances
 
 

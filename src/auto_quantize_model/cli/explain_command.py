@@ -101,10 +101,8 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
         else:
             same = identifier is None or same_model(identifier, case.model.hub_id or case.model.name)
         if not same:
-            found = model or identifier
-            raise InputError(
-                f"{file}: is of model '{found}', not of '{case.model.name}'; give a manifest of that model"
-            )
+            theirs, ours = model or identifier, case.model.name
+            raise InputError(f"{file}: is of model '{theirs}', not of '{ours}'; give a manifest of that model")
         return manifest
     committed = read_baseline(case)
     if committed is None:
@@ -115,7 +113,7 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
 def _folders_of_captions(suite: Suite) -> tuple[Path, ...]:
     """Where a suite keeps its captions, those of the datasets that the case does not use included."""
     home = suite.path.parent
-    return home, *sorted(each for each in home.iterdir() if each.is_dir())
+    return home, *sorted(folder for folder in home.iterdir() if folder.is_dir())
 
 
 def _explain(
@@ -172,9 +170,9 @@ def _matters(part: Part, shares: Shares) -> bool:
 def _lines(explanation: Explanation) -> Iterator[str]:
     yield _verdict(explanation)
     needed = explanation.outcome == "not explained"
-    for each in explanation.untested:
+    for cause in explanation.untested:
         chance = "may be the cause" if needed else "differs too"
-        yield f"not tested, {chance}: {each.name}, {each.old} -> {each.new}: {each.why}"
+        yield f"not tested, {chance}: {cause.name}, {cause.old} -> {cause.new}: {cause.why}"
     if explanation.unstated:
         yield f"the baseline does not say: {', '.join(explanation.unstated)}"
     if explanation.left_out:

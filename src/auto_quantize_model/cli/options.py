@@ -65,15 +65,17 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
     return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=arguments.capture_memory)
 
 
-def default_suite() -> Path | None:
-    """The suite of the working directory, as it would be typed there."""
+def suite_file(given: Path | None) -> Path | None:
+    """The suite that was named, by its file or by its folder; or else the one of the working directory, if any."""
+    if given is not None:
+        return given / SUITE_FILE if given.is_dir() else given
     file = suite_near(Path.cwd())
     return None if file is None else Path(display_path(file))
 
 
 def suite_of(arguments: argparse.Namespace) -> Suite:
     """Load the suite that the options name, or else the one of the working directory."""
-    file = arguments.suite or default_suite()
+    file = suite_file(arguments.suite)
     if file is None:
         raise InputError(
             f"no suite: neither {SUITE_FILE} nor {SUITE_FOLDER}/{SUITE_FILE} is in {Path.cwd()} or a folder above it; "

@@ -105,7 +105,7 @@ def _run(
                 progress=progress,
                 notice=lambda line: say(console, line),
             ):
-                if not result.skipped and all(each.skipped for each in results):
+                if not result.skipped and all(earlier.skipped for earlier in results):
                     write_composed_config(cases, records.output)
                 if result.manifest is not None:
                     write_case(result.case, result.manifest, records.output)

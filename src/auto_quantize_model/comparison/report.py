@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.comparison.differences import ABSENT
 from auto_quantize_model.comparison.wording import reasons, shown_ratio, summary
 from auto_quantize_model.manifest.document import dumps
+from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from auto_quantize_model.comparison.compare import Comparison, GroupChange
     from auto_quantize_model.comparison.differences import Difference
@@ -89,7 +90,7 @@ def _lines(sides: SideBySide) -> Iterator[str]:
             yield f"- **Only in {name}:** {', '.join(f'`{each}`' for each in lone)}"
     if len(sides.cases) > 1:
         yield ""
-        yield from _table(OVERVIEW, [overview_row(case) for case in sides.cases])
+        yield from markdown_table(OVERVIEW, map(overview_row, sides.cases))
     for case in sides.cases:
         if len(sides.cases) == 1 or case.comparison.verdict != "identical":
             yield ""
@@ -101,11 +102,11 @@ def _section(case: ComparedCase) -> Iterator[str]:
     yield f"## {case.name}"
     yield ""
     yield summary(comparison)
-    found = list(reasons(comparison))
-    if found:
+    because = list(reasons(comparison))
+    if because:
         yield ""
         yield "```text"
-        yield from found
+        yield from because
         yield "```"
     yield ""
     totals = (shown_number(comparison.total_old), shown_number(comparison.total_new))
@@ -114,14 +115,7 @@ def _section(case: ComparedCase) -> Iterator[str]:
     if spearman is not None:
         yield f"- {spearman}"
     yield ""
-    yield from _table(GROUPS, [group_row(change) for change in comparison.groups])
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "|" + "|".join(titles) + "|"
-    yield "|" + " :--- |" * len(titles)
-    for row in rows:
-        yield "|" + "|".join(row) + "|"
+    yield from markdown_table(GROUPS, map(group_row, comparison.groups))
 
 
 def _document(case: ComparedCase) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.comparison.compare import VERDICTS, compare
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import model_name
+from auto_quantize_model.statistics.rank_correlation import spearman
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -67,7 +67,7 @@ def compare_sources(old: Source, new: Source, tolerances: Tolerances) -> SideByS
     for one, other in matched.items():
         before, after = old.manifests[one], new.manifests[other]
         comparison = compare(before, after, tolerances)
-        cases.append(ComparedCase(_name(one, before), _name(other, after), comparison, spearman(comparison)))
+        cases.append(ComparedCase(_name(one, before), _name(other, after), comparison, same_order(comparison)))
     return SideBySide(
         old=old.name,
         new=new.name,
@@ -77,18 +77,12 @@ def compare_sources(old: Source, new: Source, tolerances: Tolerances) -> SideByS
     )
 
 
-def spearman(comparison: Comparison) -> float | None:
-    """Spearman's correlation of the scores of the groups that both manifests have."""
-    changes = [each for each in comparison.groups if each.measure == "importance"]
+def same_order(comparison: Comparison) -> float | None:
+    """How alike the two manifests order the groups that both have."""
+    changes = [change for change in comparison.groups if change.measure == "importance"]
     if len(changes) < _FEWEST_FOR_SPEARMAN:
         return None
-    from scipy import stats
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        found = stats.spearmanr([each.old for each in changes], [each.new for each in changes]).statistic
-    value = float(found)
-    return value if value == value else None  # noqa: PLR0124  NaN, where one side is constant
+    return spearman([change.old for change in changes], [change.new for change in changes])
 
 
 def _match(old: Source, new: Source) -> dict[PurePosixPath, PurePosixPath]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.reports.aligned_table import aligned_table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -136,9 +138,7 @@ def _group_table(comparison: Comparison) -> Iterator[str]:
         ("group", "measure", "old", "new", "ratio"),
         *((each.group, each.measure, f"{each.old:.4e}", f"{each.new:.4e}", shown_ratio(each.ratio)) for each in shown),
     ]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from (f"  {line}" for line in aligned_table(cells))
     if len(worst) > len(shown):
         yield f"  ... and {len(worst) - len(shown)} more"
 

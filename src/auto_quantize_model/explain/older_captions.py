@@ -83,7 +83,7 @@ class CaptionSearch:
 
     def _nearby_files(self) -> Iterator[Path]:
         folders = (self.file.parent, *self._sources.folders, builtin_folder() / "data")
-        for folder in dict.fromkeys(each.resolve() for each in folders):
+        for folder in dict.fromkeys(place.resolve() for place in folders):
             yield from sorted(folder.glob("*.txt"))
 
 

@@ -32,7 +32,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         ],
         "unexplained": {**_part(shares.residual, shares), "missed": shares.missed},
         "untested": [
-            {"cause": each.name, "old": each.old, "new": each.new, "why": each.why} for each in explanation.untested
+            {"cause": cause.name, "old": cause.old, "new": cause.new, "why": cause.why}
+            for cause in explanation.untested
         ],
         "not_stated_by_the_baseline": list(explanation.unstated),
         "groups_left_out": list(explanation.left_out),

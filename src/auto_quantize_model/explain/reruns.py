@@ -26,7 +26,7 @@ MOST_FOR_ALL_COMBINATIONS = 3
 def combinations(names: Sequence[str]) -> tuple[Combination, ...]:
     """What to run for some causes: nothing set back, each alone, all together, and for few causes all between."""
     counts = range(len(names) + 1) if len(names) <= MOST_FOR_ALL_COMBINATIONS else (0, 1, len(names))
-    return tuple(frozenset(each) for count in counts for each in itertools.combinations(names, count))
+    return tuple(frozenset(some) for count in counts for some in itertools.combinations(names, count))
 
 
 class Reruns:
@@ -49,9 +49,9 @@ class Reruns:
                 if cause.name in combination:
                     setup = cause.set_back(setup)
             setups[combination] = setup
-        missing = {each: setup for each, setup in setups.items() if each not in self._results}
+        missing = {combination: setup for combination, setup in setups.items() if combination not in self._results}
         self._results.update(self._run(missing))
-        return {each: self._results[each] for each in wanted}
+        return {combination: self._results[combination] for combination in wanted}
 
     def _run(self, setups: Mapping[Combination, Setup]) -> Iterator[tuple[Combination, CaseResult]]:
         from auto_quantize_model.run import run_cases

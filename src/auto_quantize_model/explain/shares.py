@@ -78,18 +78,20 @@ def split_drift(
     ]
     drift = vectors[1] - vectors[0]
     undone = {
-        each: now - np.array([scores[name] for name in groups], dtype=np.float64) for each, scores in runs.items()
+        combination: now - np.array([scores[name] for name in groups], dtype=np.float64)
+        for combination, scores in runs.items()
     }
     effects: dict[Combination, Vector] = {}
     for combination in sorted(undone, key=len):
         if combination:
-            smaller = (effect for each, effect in effects.items() if each < combination)
-            effects[combination] = undone[combination] - sum(smaller, np.zeros(len(groups)))
-    order = [frozenset(each) for count in range(1, len(causes) + 1) for each in itertools.combinations(causes, count)]
+            within = (effect for smaller, effect in effects.items() if smaller < combination)
+            effects[combination] = undone[combination] - sum(within, np.zeros(len(groups)))
+    counts = range(1, len(causes) + 1)
+    order = [frozenset(some) for count in counts for some in itertools.combinations(causes, count)]
     parts = tuple(
-        Part(tuple(name for name in causes if name in each), effects[each], _share(effects[each], drift))
-        for each in order
-        if each in effects
+        Part(tuple(name for name in causes if name in some), effects[some], _share(effects[some], drift))
+        for some in order
+        if some in effects
     )
     rest = drift - undone[frozenset(causes)]
     return Shares(groups, before, now, parts, Part((), rest, _share(rest, drift)))

@@ -6,6 +6,7 @@ import collections
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.paths import display_path, shortened
+from auto_quantize_model.reports.aligned_table import aligned_table
 from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.summary.record import Record
 
 _HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
-_RIGHT = (False, False, True, False, True, False, True)
+_RIGHT = tuple(map(_HEADINGS.index, ("predicted KL", "total", "seconds")))
 _NOTHING = "-"
 _LONGEST_REASON = 200
 
@@ -24,7 +25,7 @@ def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[st
     """The lines of the terminal's section."""
     cases = list(records)
     ran = [record for record in cases if not _was_skipped(record)]
-    yield from _table([_HEADINGS, *(_row(record) for record in ran)] if ran else [])
+    yield from aligned_table([_HEADINGS, *map(_row, ran)] if ran else [], _RIGHT)
     yield from _skipped(cases)
     yield _totals(cases)
     yield from _passes(cases)
@@ -63,16 +64,6 @@ def _verdict(record: Record) -> str:
 
 def _ratio(value: float | None) -> str:
     return _NOTHING if value is None else f"x{value:.4f}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))] if rows else []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, _RIGHT, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
 
 
 def _skipped(records: Iterable[Record]) -> Iterator[str]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.manifest.older import is_older
-from auto_quantize_model.reports import sufficiency
+from auto_quantize_model.reports import enough_captions
+from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def render(manifest: Mapping[str, Any]) -> str:
 
 
 def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
-    found = rows(manifest)
-    columns = {key: column for key, column in _COLUMNS.items() if any(key in row for row in found)}
+    layers = rows(manifest)
+    columns = {key: column for key, column in _COLUMNS.items() if any(key in row for row in layers)}
     yield f"# AutoQuant layer sensitivity ({_plain(_at(manifest, 'scheme', 'name'))})"
     yield ""
     yield from _facts(manifest)
@@ -98,12 +99,10 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     for title, _, meaning in columns.values():
         yield f"- **{title}**: {meaning}"
     yield ""
-    yield "|" + "|".join(title for title, _, _ in columns.values()) + "|"
-    yield "|" + " :--- |" * len(columns)
-    for row in found:
-        yield "|" + "|".join(show(row.get(key)) for key, (_, show, _) in columns.items()) + "|"
+    titles = [title for title, _, _ in columns.values()]
+    yield from markdown_table(titles, ((show(row.get(key)) for key, (_, show, _) in columns.items()) for row in layers))
     if not is_older(manifest) and manifest.get("statistics") is not None:
-        yield from sufficiency.lines(manifest["statistics"])
+        yield from enough_captions.lines(manifest["statistics"])
 
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from auto_quantize_model.statistics.bootstrap import LARGEST, TAIL
+from auto_quantize_model.statistics.rank_correlation import spearman
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ def convergence(samples: Sequence[Floats], kl: Sequence[Floats], tokens: NDArray
             predicted_kl=_spread(running_kl[:, length - 1], running_kl[:, -1], running_tokens[-1] / before)
             if (before := int(running_tokens[length - 1]))
             else None,
-            spearman=_spearman(part := _means(unit, running, length), whole),
+            spearman=spearman(part := _means(unit, running, length), whole),
             top_ten_kept=len(_top(part) & _top(whole)),
         )
         for length in [*lengths, count]
@@ -124,14 +125,6 @@ def _spread(part: Floats, whole: Floats, factor: float) -> Spread:
     ratio = np.divide(part, whole, out=np.full_like(whole, 1 / factor), where=whole > 0)
     off = np.abs(ratio * factor - 1)
     return Spread(float(np.median(off)), float(off.max()))
-
-
-def _spearman(part: Floats, whole: Floats) -> float | None:
-    from scipy.stats import spearmanr
-
-    if np.ptp(part) == 0 or np.ptp(whole) == 0:
-        return None
-    return float(np.clip(spearmanr(part, whole).statistic, -1.0, 1.0))
 
 
 def _top(scores: Floats) -> set[int]:

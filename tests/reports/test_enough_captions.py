@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from auto_quantize_model.reports.sufficiency import answer, lines
+from auto_quantize_model.reports.enough_captions import answer, lines
 
 NAMES = ["model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj"]
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.reports.markdown_table import markdown_table_without_ends
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _NOTHING = "n/a"
+_COLUMNS = ("Captions", "Score Off", "Predicted KL Off", "Spearman", "Top Ten Kept")
 
 
 def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
@@ -25,19 +28,7 @@ def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
         "most sensitive groups are the same. The longer a prefix, the more captions it shares with the whole."
     )
     yield ""
-    # No bars at the ends: who reads the table of layers finds it by them.
-    yield "Captions | Score Off | Predicted KL Off | Spearman | Top Ten Kept"
-    yield " | ".join([":---"] * 5)
-    for row in statistics["convergence"]:
-        yield " | ".join(
-            [
-                str(row["samples"]),
-                _spread(row["score"]),
-                _spread(row["predicted_kl"]),
-                _NOTHING if row["spearman"] is None else f"{row['spearman']:.4f}",
-                str(row["top_ten_kept"]),
-            ]
-        )
+    yield from markdown_table_without_ends(_COLUMNS, map(_cells, statistics["convergence"]))
 
 
 def answer(statistics: Mapping[str, Any]) -> str:
@@ -60,6 +51,14 @@ def answer(statistics: Mapping[str, Any]) -> str:
         f"No: {samples} captions do not settle the ten most sensitive groups at {level}; about {needed} in all "
         f"({needed - samples} more) would, and {inside} against {outside} takes the most."
     )
+
+
+def _cells(prefix: Mapping[str, Any]) -> Iterator[str]:
+    yield str(prefix["samples"])
+    yield _spread(prefix["score"])
+    yield _spread(prefix["predicted_kl"])
+    yield _NOTHING if prefix["spearman"] is None else f"{prefix['spearman']:.4f}"
+    yield str(prefix["top_ten_kept"])
 
 
 def _spread(spread: Mapping[str, float] | None) -> str:
