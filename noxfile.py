@@ -1,5 +1,5 @@
 # /// script
-# dependencies = ["nox>=2025.5"]
+# dependencies = ["nox>=2025.5", "packaging>=24"]
 # ///
 
 """Sessions that set up their own environments. `nox -l` lists them; what follows `--` goes to the tool they run."""
@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.needs_version = ">=2025.5"
 nox.options.sessions = ["lint", "tests"]
@@ -17,6 +18,10 @@ nox.options.default_venv_backend = "virtualenv"
 
 CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PROJECT)
+# Two files at a time. Threads that spin while they wait would keep the other process from the processors.
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+THREADS_REST = {"OMP_WAIT_POLICY": "passive"}
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -28,8 +33,7 @@ def install(session: nox.Session, *groups: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, two files at a time."""
     install(session, "tests")
-    # Threads that spin while they wait would keep the other process from the processors.
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs, env={"OMP_WAIT_POLICY": "passive"})
+    session.run("pytest", *TWO_AT_A_TIME, *session.posargs, env=THREADS_REST)
 
 
 @nox.session
@@ -39,6 +43,37 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy", *session.posargs)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the tests and say which lines of the package none of them reached, in the processes that tests start too."""
+    install(session, "tests", "coverage")
+    session.run("coverage", "erase")
+    # Not pytest-cov: a test's own `pytest` would start it too. Coverage patches what starts a process, and each
+    # process leaves a file of its own.
+    session.run("coverage", "run", "-m", "pytest", *TWO_AT_A_TIME, *session.posargs, env=THREADS_REST)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+def lowest(requirement: str) -> str:
+    """The lowest version that a requirement allows, as a requirement."""
+    parsed = Requirement(requirement)
+    (bound,) = (each.version for each in parsed.specifier if each.operator == ">=")
+    return f"{parsed.name}=={bound}"
+
+
+@nox.session(default=False, python=PYTHONS[0])
+def minimums(session: nox.Session) -> None:
+    """Run the tests with the lowest versions that the dependencies allow."""
+    pinned = {Requirement(each).name: lowest(each) for each in PROJECT["project"]["dependencies"]}
+    torch = pinned.pop("torch")
+    # An old torch without "+cpu" brings gigabytes of CUDA. Where no index has the CPU build, the newest torch stays.
+    session.run("python", "-m", "pip", "install", f"{torch}+cpu", success_codes=[0, 1], silent=True)
+    session.install("-e", ".", *pinned.values(), *nox.project.dependency_groups(PROJECT, "tests"))
+    session.run("python", "-m", "pip", "list")
+    session.run("pytest", *TWO_AT_A_TIME, *session.posargs, env=THREADS_REST)
 
 
 @nox.session(default=False)

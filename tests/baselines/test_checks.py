@@ -118,6 +118,7 @@ IN_PLACE = (
     "README.md",
     f"{MODEL}/README.md",
     f"{MODEL}/train.py",
+    f"{MODEL}/captions/scenes/food.py",
     f"{MODEL}/checkpoint/model.safetensors",
     f"{MODEL}/checkpoint/deep/tokenizer.json",
     f"{MODEL}/layer-analysis/README.md",
@@ -127,6 +128,7 @@ OUT_OF_PLACE = (
     f"{MODEL}/notes.txt",
     f"{MODEL}/data/captions.txt",
     f"{MODEL}/layer-analysis/notes.md",
+    f"{MODEL}/layer-analysis/weight-a-act-b/run/plot.py",
     f"{MODEL}/layer-analysis/weight-a-act-b/README.md",
     f"{MODEL}/layer-analysis/weight-a-act-b/run/plot.png",
     f"{MODEL}/layer-analysis/weight-a-act-b/run/.per-layer-sensitivity.md.x1",
@@ -188,8 +190,13 @@ def test_git_decides_what_would_be_committed(models: Path) -> None:
     assert named(models) == set()
 
 
-def test_without_git_a_checkpoint_is_nobodys_business(models: Path) -> None:
-    put(models, f"{MODEL}/checkpoint/pytorch_model.bin", f"{MODEL}/weights.bin")
+def test_without_git_a_checkpoint_and_what_python_leaves_behind_are_nobodys_business(models: Path) -> None:
+    put(
+        models,
+        f"{MODEL}/checkpoint/pytorch_model.bin",
+        f"{MODEL}/captions/__pycache__/food.cpython-311.pyc",
+        f"{MODEL}/weights.bin",
+    )
     assert named(models) == {f"{MODEL}/weights.bin"}
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case, Suite
 
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
+_LEFT_BEHIND = {STAGING, "__pycache__"}
 _EXCERPT = 60
 
 _POSIX = r"(?<![\w./~<)\]}*])/(?:[\w.@+~-]+/)+[\w.@+~-]+"
@@ -171,19 +172,22 @@ def _tracked(models: Path) -> list[str] | None:
 
 def _on_disk(models: Path) -> list[str]:
     paths = (path.relative_to(models) for path in sorted(models.rglob("*")) if not path.is_dir())
-    return [path.as_posix() for path in paths if path.parts[1:2] != ("checkpoint",) and STAGING not in path.parts]
+    return [
+        path.as_posix() for path in paths if path.parts[1:2] != ("checkpoint",) and not _LEFT_BEHIND & {*path.parts}
+    ]
 
 
 def _has_place(path: PurePosixPath) -> bool:
     match path.parts:
         case ("README.md",) | (_, "model.yaml" | "README.md") | (_, "layer-analysis", "README.md"):
             return True
-        case (_, script):
-            return script.endswith(".py")
         case (_, "checkpoint", *_):
             return True
         case (_, "layer-analysis", weight, _, artifact):
             return weight.startswith("weight-") and _is_artifact(artifact)
+        case (_, folder, *_):
+            # The scripts that made the model.
+            return folder != "layer-analysis" and path.suffix == ".py"
         case _:
             return False
 
