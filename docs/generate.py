@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +22,11 @@ SCHEMA = DOCS.parent / "src" / "auto_quantize_model" / "manifest" / "schema.json
 _MANIFEST_HEAD = """\
 # The manifest
 
-A case's manifest, `<scheme>_quant_manifest.json`, is the JSON with everything about the case; the reports are functions of
-it. A key that cannot have a value is `null`, never missing: JSON has no NaN, and a group's `status` says why it has no
-score. A committed manifest has no absolute path, time stamp or host name.
+A case's manifest, `<scheme>_quant_manifest.json`, is the JSON with everything about the case; the reports are functions
+of it. A value that does not exist is `null`: JSON has no NaN, and a group's `status` says why it has no score. A
+committed manifest has no absolute path, time stamp or host name.
 
-`<layer>` and `<group>` stand for names of the model, `[]` for each element of a list. Manifests of older tools have some of
+`<layer>` and `<group>` are names of the model, `[]` is each element of a list. Manifests of older tools have some of
 these keys, and no `schema_version`; `report`, `compare` and `explain` read them too, and compare what both sides state.
 
 This page is generated from [schema.json](../src/auto_quantize_model/manifest/schema.json) by `python docs/generate.py`.
@@ -120,9 +119,14 @@ def _of_pytest(option: Option) -> tuple[str, str]:
 def command_options() -> str:
     """A table for each subcommand: what it takes."""
     return "\n".join(
-        f"`{parser.prog}`: {parser.description}\n\n{_table('argument', list(_of_command(parser)))}"
+        f"**`{_name(parser)}`**: {parser.description}\n\n{_table('argument', list(_of_command(parser)))}"
         for parser in _subcommands(build_parser())
     )
+
+
+def _name(parser: argparse.ArgumentParser) -> str:
+    """A subcommand, as it is typed after the program."""
+    return parser.prog.removeprefix(f"{build_parser().prog} ")
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -161,8 +165,9 @@ _PARTS = {"pytest options": pytest_options, "command line": command_options}
 def with_parts(page: str) -> str:
     """A page with its generated parts, which lie between marks, as they should be."""
     for name, generate in _PARTS.items():
-        between = re.compile(f"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        page = between.sub(lambda match, text=generate(): f"{match[1]}\n{text}\n{match[2]}", page)
+        begin, end = f"<!-- generated: {name} -->\n", "<!-- end -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{generate()}\n{end}{rest.partition(end)[2]}"
     return page
 
 
