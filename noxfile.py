@@ -102,8 +102,9 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the matrix as tests against the bare engine, and against ModelOpt's loop (minutes; `-- --help`: models)."""
+    """Time the drift checks, and the matrix: as tests, bare, and as ModelOpt's loop (minutes; `-- --help`: models)."""
     install(session)
+    session.run("python", "benchmarks/drift_checks.py")
     session.run("python", "benchmarks/suite_cost.py")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
 

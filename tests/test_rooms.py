@@ -18,6 +18,7 @@ SOURCE = ROOT / "src" / PACKAGE
 
 ORDER = (
     # What every room may use.
+    "flags",
     "errors",
     "engines",
     "device_names",

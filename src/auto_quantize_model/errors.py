@@ -1,9 +1,11 @@
-"""Errors that a user can mend: each is one line that names the thing and the mend."""
+"""Errors that a user can fix: each is one line that names the thing and the fix."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
+
+from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +27,9 @@ class NotCoveredError(CaseError):
     """Replay has no arithmetic for something, while ModelOpt's own loop does."""
 
     def __init__(self, what: str) -> None:
-        """Say what it is; the mend is always the same."""
-        super().__init__(f"{what}, which replay does not cover; use the engine 'modelopt'")
+        """Say what it is; the fix is always the same."""
+        fix = f'use {both_flags("engine", "modelopt")}, or engine="modelopt" in Python'
+        super().__init__(f"{what}, which replay does not cover; {fix}")
 
 
 _LISTED = 40

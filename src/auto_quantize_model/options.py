@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from auto_quantize_model.device_names import DEVICE_NAMES, checked_device
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.flags import PYTEST_PREFIX, both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-PYTEST_PREFIX = "--sensitivity-"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Option:
     @property
     def both_flags(self) -> str:
         """For a message of a part that does not know which front door it was entered by."""
-        return f"{self.pytest_flag} (python -m auto_quantize_model: {self.flag})"
+        return both_flags(self.name)
 
     def keywords(self) -> dict[str, Any]:
         """What `add_argument` and `addoption` take."""

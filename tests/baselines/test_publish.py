@@ -182,6 +182,7 @@ def test_what_is_not_finite_incomplete_or_anothers_writes_nothing(case: Case, ma
     refused = {
         f"{group_key(0)} is not finite": not_finite(manifest),
         "scores that are not finite": broken(manifest, "autoquant_state", "status", value="not_finite"),
+        "the search found no selection": broken(manifest, "autoquant_state", "status", value="infeasible"),
         "a number that is not finite": broken(manifest, "autoquant_state", "score", value=float("nan")),
         'incomplete: the whole: "engine" is a required': {k: v for k, v in manifest.items() if k != "engine"},
         "of case 'other'": broken(manifest, "case", "id", value="other"),

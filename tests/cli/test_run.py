@@ -90,14 +90,31 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
     assert "1 of 2 cases done" in printed
+    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
+    assert "the least feasible" in records[1]["reason"]
+    assert records[1]["total_score"] > 0
     assert len(list(output.rglob("*_quant_manifest.json"))) == 1
 
 
-def test_an_infeasible_budget_is_a_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("-k", "tiny and small and wfp8_afp16", "--override", "autoquant.effective_bits=6")
-    assert run(*arguments, "--output", str(tmp_path)) == 0
-    assert "infeasible" in capsys.readouterr().out
-    (file,) = tmp_path.rglob("*_quant_manifest.json")
+def test_an_infeasible_budget_fails_the_case_and_keeps_its_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("-k", "tiny and small and (wfp8_afp16 or wfp4_afp16)", "--override", "autoquant.effective_bits=6")
+    assert run(*arguments, "--output", str(tmp_path), "--json", str(tmp_path / "summary.json")) == 1
+    printed = capsys.readouterr().out
+    assert "infeasible" in printed
+    assert (
+        "qwen3_vl_tiny-wfp8_afp16-small: no selection has 6 effective bits: with every group quantized there are 8, "
+        "the least feasible; set autoquant.effective_bits to at least 8\n"
+    ) in printed
+    assert "1 of 2 cases done" in printed
+    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
+    assert "the least feasible" in records[1]["reason"]
+    assert records[1]["total_score"] > 0
+    assert len(list(tmp_path.rglob("*_quant_manifest.json"))) == 2
+    (file,) = tmp_path.rglob("wfp8_afp16_autoquant_lm_quant_manifest.json")
     state = json.loads(file.read_text(encoding="utf-8"))["autoquant_state"]
     assert (state["is_satisfied"], state["status"], state["constraints"]) == (
         False,
@@ -228,7 +245,7 @@ class TestSummary:
         assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
 
     def test_its_keys_are_those_of_pytests(self, tmp_path: Path) -> None:
-        from auto_quantize_model.plugin.record import Record
+        from auto_quantize_model.summary.record import Record
 
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]

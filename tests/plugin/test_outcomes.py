@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from auto_quantize_model.plugin.outcomes import Outcomes
-from auto_quantize_model.plugin.record import PROPERTY, Record
+from auto_quantize_model.plugin.record_in_report import PROPERTY
+from auto_quantize_model.summary.record import Record
 
 CASE = Record("m-p-small", "m", "p", "small", "suite.yaml", verdict="identical", artifacts="out")
 
@@ -22,10 +23,12 @@ def report(when: Any, outcome: Any, nodeid: str = "test_a", **changes: Any) -> p
 
 def collected(*reports: pytest.TestReport) -> tuple[Record, list[str]]:
     records: dict[str, Record] = {}
+    started: list[str] = []
     passed: list[str] = []
-    outcomes = Outcomes(records, lambda record: passed.append(record.case))
+    outcomes = Outcomes(records, lambda record: started.append(record.case), lambda record: passed.append(record.case))
     for each in reports:
         outcomes.pytest_runtest_logreport(each)
+    assert started == [CASE.case]
     return records[CASE.case], passed
 
 
@@ -83,5 +86,5 @@ def test_a_group_in_a_tests_name_is_taken_off() -> None:
 )
 def test_a_test_that_a_worker_died_in_is_named_without_its_group(name: str, plain: str) -> None:
     died: Any = pytest.TestReport(name, ("", None, ""), {}, "failed", f"crashed while running {name!r}", "???")  # type: ignore[arg-type]
-    Outcomes({}, lambda _: None).pytest_runtest_logreport(died)
+    Outcomes({}, lambda _: None, lambda _: None).pytest_runtest_logreport(died)
     assert (died.nodeid, died.longrepr) == (plain, f"crashed while running {plain!r}")

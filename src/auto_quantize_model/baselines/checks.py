@@ -16,6 +16,7 @@ from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
+from auto_quantize_model.options import REPORT_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +61,7 @@ def missing_baselines(suite: Suite) -> Iterator[str]:
         if place is None and has_own_checkpoint(case):
             yield f"{folder}: no baseline; create it: {publish_command(suite_folder(suite), case.id)}"
         if place not in (None, folder):
-            command = publish_command(suite_folder(suite), case.id, "--sensitivity-report-only")
+            command = publish_command(suite_folder(suite), case.id, REPORT_ONLY.pytest_flag)
             yield f"{folder}: an interrupted publish left it in {place}; put it back: {command}"
 
 

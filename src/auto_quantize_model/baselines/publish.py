@@ -89,17 +89,20 @@ def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
         raise CaseError(f"{case.id}: the manifest is incomplete: {error}") from None
     if manifest["case"]["id"] != case.id:
         raise CaseError(f"{case.id}: the manifest is of case '{manifest['case']['id']}'")
-    not_finite = next(_not_finite(manifest), None)
-    if not_finite is not None:
-        raise CaseError(f"{case.id}: {not_finite}")
+    flaw = next(_flaws(manifest), None)
+    if flaw is not None:
+        raise CaseError(f"{case.id}: {flaw}")
 
 
-def _not_finite(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _flaws(manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in manifest["layer_sensitivity"].items():
         if entry["status"] == "non_finite":
             yield f"{name} is not finite"
-    if manifest["autoquant_state"]["status"] == "not_finite":
+    status = manifest["autoquant_state"]["status"]
+    if status == "not_finite":
         yield "the search found scores that are not finite"
+    elif status != "optimal":
+        yield f"the search found no selection (its status is '{status}')"
     if not _all_finite(manifest):
         yield "the manifest holds a number that is not finite"
 
@@ -119,7 +122,7 @@ def _reason_to_update(
 
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
-    old, new = (_without_beside(each) for each in (baseline, manifest))
+    old, new = (_without_circumstances(each) for each in (baseline, manifest))
     same_structure = manifest_structure(baseline) == manifest_structure(manifest)
     if old == new and same_structure:
         return None
@@ -134,7 +137,7 @@ def _reason_to_update(
     return None
 
 
-def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _without_circumstances(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in MACHINE}
 
 

@@ -12,7 +12,8 @@ from auto_quantize_model.cli.console import Column, add_row, say, table, table_c
 from auto_quantize_model.cli.options import ENGINE_OPTIONS, SUITE_OPTIONS, add_options, model_paths, suite_of
 from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.errors import InputError, nearest
-from auto_quantize_model.explain.factors import Texts, stated
+from auto_quantize_model.explain.causes import stated
+from auto_quantize_model.explain.older_captions import CaptionSources
 from auto_quantize_model.explain.report import LEGEND, as_json
 from auto_quantize_model.explain.setups import Setup
 from auto_quantize_model.manifest.document import read_manifest
@@ -74,8 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    texts = Texts(arguments.captions, _folders_of_texts(suite))
-    explanation = _explain(setup, baseline, suite.tolerances, texts, paths, Console(stderr=True))
+    sources = CaptionSources(arguments.captions, _folders_of_captions(suite))
+    explanation = _explain(setup, baseline, suite.tolerances, sources, paths, Console(stderr=True))
     if arguments.format == "json":
         sys.stdout.write(json.dumps(as_json(explanation), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -111,7 +112,7 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
     return committed
 
 
-def _folders_of_texts(suite: Suite) -> tuple[Path, ...]:
+def _folders_of_captions(suite: Suite) -> tuple[Path, ...]:
     """Where a suite keeps its captions, those of the datasets that the case does not use included."""
     home = suite.path.parent
     return home, *sorted(each for each in home.iterdir() if each.is_dir())
@@ -121,7 +122,7 @@ def _explain(
     setup: Setup,
     baseline: Mapping[str, Any],
     tolerances: Tolerances,
-    texts: Texts,
+    sources: CaptionSources,
     paths: Mapping[str, Path],
     console: Console,
 ) -> Explanation:
@@ -129,11 +130,11 @@ def _explain(
         import auto_quantize_model.run  # noqa: F401
         from auto_quantize_model.explain.explanation import explain_drift
     with progress_bars(console) as progress:
-        return explain_drift(setup, baseline, tolerances, texts=texts, model_paths=paths, progress=progress)
+        return explain_drift(setup, baseline, tolerances, sources=sources, model_paths=paths, progress=progress)
 
 
 def _show(explanation: Explanation, console: Console) -> None:
-    if explanation.factors or explanation.outcome != "no drift":
+    if explanation.causes or explanation.outcome != "no drift":
         console.print(_table(explanation))
     for line in _lines(explanation):
         say(console, line)
@@ -142,7 +143,7 @@ def _show(explanation: Explanation, console: Console) -> None:
 
 def _table(explanation: Explanation) -> Table:
     shares = explanation.shares
-    values = {factor.name: (factor.old, factor.new) for factor in explanation.factors}
+    values = {cause.name: (cause.old, cause.new) for cause in explanation.causes}
     rows = []
     for part in shares.parts:
         name = " x ".join(part.causes)
@@ -185,7 +186,7 @@ def _verdict(explanation: Explanation) -> str:
     if explanation.outcome == "no drift":
         return "no drift: every group's score is within its tolerance"
     rest = f"with everything set back, a rerun misses the baseline by {_percent(shares.missed)} of the drift"
-    if not explanation.factors:
+    if not explanation.causes:
         return "not explained: nothing that the baseline states and a rerun can test differs"
     if explanation.outcome == "not explained":
         return f"not explained: {rest}"

@@ -54,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the selected cases; 0 if every one has a manifest, else 1."""
+    """Run the selected cases; 0 if nothing is wrong with any of them, else 1."""
     suite = suite_of(arguments)
     cases = suite.select(arguments.expression)
     paths = model_paths(arguments, suite)

@@ -38,8 +38,9 @@ class Records:
         seconds, self._last = now - self._last, now
         if result.manifest is not None:
             record.note_manifest(result.manifest)
-            record.outcome, record.verdict = "passed", "not compared"
             record.artifacts = str(self.output / result.case.run_folder)
+        if result.error is None:
+            record.outcome, record.verdict = "passed", "not compared"
         else:
             record.outcome = record.verdict = "skipped" if result.skipped else "failed"
             record.reason = result.error

@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.engine.capture.batches import TokenBatch, causal_loss
-from auto_quantize_model.errors import CaseError
+from auto_quantize_model.errors import CaseError, one_line
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.precision.quantizers import modelopt_config
 from auto_quantize_model.scores import GroupScore
@@ -69,8 +69,7 @@ def _candidate_stats(
                 verbose=False,
             )
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise CaseError(f"ModelOpt cannot score format '{resolved.name}': {reason}") from error
+        raise CaseError(f"ModelOpt cannot score format '{resolved.name}': {one_line(error)}") from error
     stats: dict[str, dict[str, Any]] = state["candidate_stats"]
     return stats
 

@@ -53,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     session = config.stash[SESSION] = Session(config, options.read_options(config))
     if session.worker is None:
-        config.pluginmanager.register(Outcomes(session.records, session.publisher.publish), "sensitivity-records")
+        outcomes = Outcomes(session.records, session.case_starts, session.publisher.publish)
+        config.pluginmanager.register(outcomes, "sensitivity-records")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -88,6 +89,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     mine.plan(session.items)
     mine.share_out(session.items)
     loadgroup.put_groups_back(session.items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say on what the cases will run, should there be any."""
+    return config.stash[SESSION].device_lines(items)
 
 
 @pytest.hookimpl(wrapper=True)

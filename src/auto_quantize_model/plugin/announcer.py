@@ -30,12 +30,12 @@ class Announcer:
         if self._config.get_verbosity() < -1:
             return silent
         title = f"{model}: one pass for {cases} case{'s' * (cases != 1)}"
-        return _Display(title, self._write_line, self._rewrite if self._on_terminal() else None)
+        return _Display(title, self.write, self._rewrite if self._on_terminal() else None)
 
     def say(self, line: str) -> None:
         """Write a line that is worth attention while a pass runs."""
         if self._config.get_verbosity() >= -1:
-            self._write_line(f"  {line}")
+            self.write(f"  {line}")
 
     def _reporter(self) -> Any:
         return self._config.pluginmanager.getplugin("terminalreporter")
@@ -48,7 +48,8 @@ class Announcer:
         manager: Any = self._config.pluginmanager.getplugin("capturemanager")
         return contextlib.nullcontext() if manager is None else manager.global_and_fixture_disabled()
 
-    def _write_line(self, line: str) -> None:
+    def write(self, line: str) -> None:
+        """Write a line of its own."""
         reporter = self._reporter()
         with self._uncaptured():
             if self._worker is not None or reporter is None:

@@ -22,8 +22,6 @@ from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.schema_check import check_against_snapshot
-from auto_quantize_model.reports.markdown import total_predicted_kl
-from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.output import Output
     from auto_quantize_model.plugin.passes import Passes
-    from auto_quantize_model.plugin.record import Record
     from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.summary.record import Record
 
 CASE_RUN: pytest.StashKey[CaseRun] = pytest.StashKey()
 """Where a test keeps the run of its case."""
@@ -84,10 +82,7 @@ class CaseRun:
             self.record.seconds += time.perf_counter() - started - (self.record.pass_seconds or 0.0)
         self.record.artifacts = str(self.artifacts)
         self.record.verdict = "regenerated" if self._options.report_only else "not compared"
-        self.record.total_score = manifest["autoquant_state"]["score"]
-        self.record.total_predicted_kl = total_predicted_kl(manifest)
-        first = rows(manifest)[0]
-        self.record.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
+        self.record.note_manifest(manifest)
         return manifest
 
     @property
@@ -143,7 +138,7 @@ class CaseRun:
                 "new",
             )
         comparison = compare(baseline, manifest, self.suite.tolerances)
-        self.record.note(comparison)
+        self.record.note_comparison(comparison)
         if comparison.verdict in ("drift", "incomparable"):
             file = baseline_folder(self.case) / manifest_name(baseline)
             lines = [f"{self.case.id}, against {display_path(file)}", *describe(comparison), *self._next_steps()]
@@ -169,6 +164,10 @@ class CaseRun:
             self._skip(str(result.error))
         if result.manifest is None:
             raise CaseError(result.error or "the engine gave no manifest")
+        if result.error is not None:
+            # The scores are worth keeping, but what fails is never published.
+            write_case(self.case, result.manifest, self._output.folder)
+            raise CaseError(result.error)
         return result.manifest
 
     def _regenerated(self) -> dict[str, Any]:

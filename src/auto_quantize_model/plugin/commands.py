@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model import commands
+from auto_quantize_model.cases.suite_file import suite_near
+from auto_quantize_model.engines import DEFAULT_ENGINE
+from auto_quantize_model.options import DEVICE, ENGINE, MODEL_PATH, MODELS_ROOT, OVERRIDE, REPORT_ONLY
 from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
+    from auto_quantize_model.options import Option
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.suites import SuiteCase
 
-_DEFAULT_SUITE = "sensitivity_cases/suite.yaml"
-"""What the command line reads unless told."""
-
 
 class Commands:
-    """Commands for one case; the suite is named by its folder, which holds its tests."""
+    """Commands for one case; pytest finds the suite by its folder, which holds its tests."""
 
     def __init__(self, suite_case: SuiteCase, options: Options) -> None:
         self._case_id = suite_case.case.id
-        self._suite = display_path(suite_case.suite.path)
+        self._suite = suite_case.suite.path
         self._folder = display_path(suite_case.suite.path.parent)
         self._options = options
-        root, path = options.models_root, options.model_paths.get(suite_case.case.model.name)
-        self._places = {} if root is None else {"models-root": display_path(root)}
-        if path is not None:
-            self._places["model-path"] = f"{suite_case.case.model.name}={display_path(path)}"
+        self._places: list[tuple[Option, str]] = []
+        if options.models_root is not None:
+            self._places.append((MODELS_ROOT, display_path(options.models_root)))
+        model = suite_case.case.model.name
+        if model in options.model_paths:
+            self._places.append((MODEL_PATH, f"{model}={display_path(options.model_paths[model])}"))
 
     def publish(self) -> str:
         """Run this case and publish it."""
@@ -34,22 +38,23 @@ class Commands:
 
     def publish_reports(self) -> str:
         """Render this case's reports again, in place."""
-        places = self._places_for_pytest()
-        return commands.publish_command(self._folder, self._case_id, *places, "--sensitivity-report-only")
+        options = (*self._places_for_pytest(), REPORT_ONLY.pytest_flag)
+        return commands.publish_command(self._folder, self._case_id, *options)
 
     def update_snapshots(self) -> str:
-        """Run the drift checks of the suite, and take what is committed for right."""
+        """Run the drift checks of the suite, and agree to the structure of what is committed."""
         return commands.drift_command(self._folder, *self._places_for_pytest(), "--snapshot-update")
 
     def explain(self) -> str:
-        """Say which share of this case's drift each cause has, with everything as it was in this session."""
-        asked = self._options
-        words = [] if self._suite == _DEFAULT_SUITE else ["--suite", self._suite]
-        words += [word for name, place in self._places.items() for word in (f"--{name}", place)]
-        words += [] if asked.device is None else ["--device", asked.device]
-        words += [] if asked.engine == "replay" else ["--engine", asked.engine]
-        words += [word for text in asked.overrides for word in ("--override", text)]
+        """Say which share of this case's drift each cause has, under the options of this session."""
+        options = self._options
+        given = list(self._places)
+        given += [] if options.device is None else [(DEVICE, options.device)]
+        given += [] if options.engine == DEFAULT_ENGINE else [(ENGINE, options.engine)]
+        given += [(OVERRIDE, text) for text in options.overrides]
+        words = [] if suite_near(Path.cwd()) == self._suite else ["--suite", display_path(self._suite)]
+        words += [word for option, value in given for word in (option.flag, value)]
         return commands.explain_command(self._case_id, *words)
 
     def _places_for_pytest(self) -> list[str]:
-        return [word for name, place in self._places.items() for word in (f"--sensitivity-{name}", place)]
+        return [word for option, value in self._places for word in (option.pytest_flag, value)]

@@ -61,5 +61,5 @@ def share_out(items: Iterable[pytest.Item], workers: int) -> None:
 
 def without_group(nodeid: str) -> str:
     """The name of a case's test, should it be one, without the group; its case's name begins with the model's."""
-    grouped = re.fullmatch(r"(.*\[(?:.*-)?([\w.]+)-.*\])@\2(?:-\d+)?", nodeid)
+    grouped = re.fullmatch(r"(.*\[(?:.*-)?([\w.-]+)-.*\])@\2(?:-\d+)?", nodeid)
     return nodeid if grouped is None else grouped[1]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auto_quantize_model.plugin.loadgroup import without_group
-from auto_quantize_model.plugin.record import NOT_RUN, Record, record_of
+from auto_quantize_model.plugin.record_in_report import record_of
+from auto_quantize_model.summary.record import NOT_RUN, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +37,12 @@ class _Test:
 class Outcomes:
     """Merges what every test of a case reports, and says when all of them have passed."""
 
-    def __init__(self, records: dict[str, Record], on_passed: Callable[[Record], None]) -> None:
+    def __init__(
+        self, records: dict[str, Record], on_start: Callable[[Record], None], on_passed: Callable[[Record], None]
+    ) -> None:
         """`records` is filled by case."""
         self._records = records
+        self._on_start = on_start
         self._on_passed = on_passed
         self._tests: dict[str, dict[str, _Test]] = {}
 
@@ -50,6 +54,8 @@ class Outcomes:
             _name_plainly(report)
         if record is None:
             return
+        if record.case not in self._tests:
+            self._on_start(record)
         tests = self._tests.setdefault(record.case, {})
         # A test that is set up is run anew, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.baselines.publish import Publication
     from auto_quantize_model.cases.suite import Case, Suite
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.record import Record
     from auto_quantize_model.plugin.suites import Suites
+    from auto_quantize_model.summary.record import Record
 
 
 class Publisher:
@@ -55,5 +55,5 @@ class Publisher:
             baseline = None
         if baseline is not None:
             comparison = compare(baseline, manifest, suite.tolerances)
-            record.note(comparison)
+            record.note_comparison(comparison)
         return publish_case(case, manifest, comparison)

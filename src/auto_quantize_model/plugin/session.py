@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -17,9 +16,10 @@ from auto_quantize_model.plugin.loadgroup import share_out
 from auto_quantize_model.plugin.output import Output
 from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.publishing import Publisher
-from auto_quantize_model.plugin.record import PROPERTY, new_record
+from auto_quantize_model.plugin.record_in_report import attach
 from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
 from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.summary.record import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
     from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.record import Record
     from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.summary.record import Record
 
 
 class Session:
@@ -50,6 +50,7 @@ class Session:
         self._tests: dict[tuple[str, str], int] = {}
         """How many selected tests each case has."""
         self._collect_only = bool(config.getoption("collectonly"))
+        self._says_device = config.get_verbosity() >= 0 and not (options.report_only or self._collect_only)
 
     @property
     def _worker_name(self) -> str | None:
@@ -73,6 +74,25 @@ class Session:
         if file is not None and file.is_dir():
             raise pytest.UsageError(f"--sensitivity-json {file}: is a folder; name a file")
 
+    def device_lines(self, items: Iterable[pytest.Item]) -> list[str]:
+        """On what the cases of these tests will run; said once a session, and only if there are any."""
+        suite_case = next(filter(None, map(case_of, items)), None)
+        return [] if suite_case is None else self._device_lines(suite_case)
+
+    def case_starts(self, record: Record) -> None:
+        """The first report of a case is here; where workers collect, only that tells the controller of cases."""
+        if self._says_device:
+            for line in self._device_lines(self.suites.case(Path(record.suite), record.case)):
+                self.announcer.write(line)
+
+    def _device_lines(self, suite_case: SuiteCase) -> list[str]:
+        if not self._says_device:
+            return []
+        from auto_quantize_model.plugin.device_line import device_line
+
+        self._says_device = False
+        return [device_line(suite_case.case, self.options)]
+
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""
         cases = cases_of(items)
@@ -92,8 +112,7 @@ class Session:
         """What a test of a case gets."""
         from auto_quantize_model.plugin.case_run import CaseRun
 
-        record = new_record(suite_case, self._worker_name)
-        return CaseRun(suite_case, record, self.options, self.output, self.passes, self.baselines)
+        return CaseRun(suite_case, self._new_record(suite_case), self.options, self.output, self.passes, self.baselines)
 
     def baseline_check(self, suite_case: SuiteCase) -> BaselineCheck:
         """What a drift check of a baseline gets."""
@@ -109,10 +128,12 @@ class Session:
         from auto_quantize_model.plugin.case_run import CASE_RUN
 
         run = item.stash.get(CASE_RUN, None)
-        record = new_record(suite_case, self._worker_name) if run is None else run.record
+        record = self._new_record(suite_case) if run is None else run.record
         record.tests = self._tests.get(suite_case.key, 1)
-        item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
-        item.user_properties.append(record.as_property())
+        attach(record, item)
+
+    def _new_record(self, suite_case: SuiteCase) -> Record:
+        return new_record(suite_case.case, suite_case.suite.path, self._worker_name)
 
     def finish(self, session: pytest.Session) -> None:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
@@ -151,16 +172,14 @@ class Session:
         if file is None:
             return
         from auto_quantize_model.errors import InputError
-        from auto_quantize_model.plugin.summary import summary_document
-        from auto_quantize_model.whole_files import write_files
+        from auto_quantize_model.summary.document import write_summary
 
         # Under pytest-xdist only the workers know which cases were selected and not reached.
         not_reached = [
-            new_record(suite_case, None) for suite_case in self.passes.cases if suite_case.case.id not in self.records
+            self._new_record(suite_case) for suite_case in self.passes.cases if suite_case.case.id not in self.records
         ]
-        document = summary_document([*self.records.values(), *not_reached], self.output.folder)
         try:
-            write_files(file.parent, {file.name: json.dumps(document, indent=2, allow_nan=False) + "\n"})
+            write_summary(file, [*self.records.values(), *not_reached], self.output.folder)
         except InputError as error:
             self.problems.append(str(error))
 

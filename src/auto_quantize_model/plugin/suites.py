@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.cases.suite_file import SUITE_FILE, suite_above
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 CASE = "sensitivity_case"
 """The fixture, and so the parameter, of a test that runs a case."""
-SUITE_FILE = "suite.yaml"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,15 +50,13 @@ class Suites:
 
     def of(self, test_file: Path) -> Suite:
         """The suite of a test file: the `suite.yaml` beside it, or in the nearest folder above it."""
-        for folder in test_file.parents:
-            if (folder / SUITE_FILE).is_file():
-                return self.load(folder / SUITE_FILE)
-            if folder == self._root:
-                break
-        raise InputError(
-            f"{test_file}: asks for the cases of a suite, but there is no {SUITE_FILE} beside it; "
-            "write one there, for example with the line 'models: [my_model]'"
-        )
+        file = suite_above(test_file.parent, highest=self._root)
+        if file is None:
+            raise InputError(
+                f"{test_file}: asks for the cases of a suite, but there is no {SUITE_FILE} beside it; "
+                "write one there, for example with the line 'models: [my_model]'"
+            )
+        return self.load(file)
 
     def load(self, file: Path) -> Suite:
         """Read a suite, or return it if it was read before."""

@@ -1,10 +1,9 @@
-"""The end of a session: one line a case and the totals, for people and for machines."""
+"""What the terminal shows at the end of a session: one line a case, and the totals."""
 
 from __future__ import annotations
 
 import collections
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from auto_quantize_model.paths import display_path, shortened
 from auto_quantize_model.reports.rows import short_name
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from auto_quantize_model.plugin.record import Record
-
-SUMMARY_VERSION = 1
+    from auto_quantize_model.summary.record import Record
 
 _HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
 _RIGHT = (False, False, True, False, True, False, True)
@@ -36,17 +33,6 @@ def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[st
         yield f"artifacts: {display_path(output)}"
     for problem in problems:
         yield f"error: {problem}"
-
-
-def summary_document(records: Iterable[Record], output: Path) -> dict[str, Any]:
-    """The same for machines."""
-    cases = list(records)
-    return {
-        "summary_version": SUMMARY_VERSION,
-        "output": str(output) if any(record.artifacts for record in cases) else None,
-        "totals": dict(collections.Counter(record.outcome for record in cases)),
-        "cases": [dataclasses.asdict(record) for record in cases],
-    }
 
 
 def _was_skipped(record: Record) -> bool:

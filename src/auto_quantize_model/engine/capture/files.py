@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError, InputError, one_line
 from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import replace_file, replace_text
 
@@ -153,7 +153,7 @@ def _checksum(tensor: Tensor) -> int:
 
 def unwritable(folder: Path, error: Exception) -> InputError:
     """What to say where captures cannot be written."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    reason = getattr(error, "strerror", None) or one_line(error)
     fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
         f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with {CAPTURE_DIR.both_flags}"
