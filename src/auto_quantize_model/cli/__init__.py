@@ -37,8 +37,8 @@ _COMMANDS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; every mistake of the user's is one line and exit status 2."""
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; the documentation lists its options too."""
     parser = argparse.ArgumentParser(
         prog="python -m auto_quantize_model",
         description="Per-layer quantization sensitivity: every precision from one pass over the model.",
@@ -47,7 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(subparsers)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; every mistake of the user's is one line and exit status 2."""
+    arguments = build_parser().parse_args(argv)
     try:
         read_options(arguments)
         status: int = arguments.run(arguments)

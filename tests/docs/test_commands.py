@@ -1,0 +1,239 @@
+"""Every command of README, docs and cards works: it is run here, or CI runs it, or it is listed with the reason why not.
+
+A command is run in a small repository of its own (`stage.py`). CI's are those of `.ci/run`, and of the sessions of nox
+that it calls.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.docs import stage
+from tests.docs.pages import PAGES, commands, name
+from tests.docs.sessions import commands_of, sessions
+from tests.places import ROOT
+
+from auto_quantize_model.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.docs.sessions import Words
+
+CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+PYTHON = ("python", "python3")
+OUR_PROGRAM = ("-m", "auto_quantize_model")
+
+RUN_BY_A_TEST = {
+    "pytest": "tests/packaging/test_stranger.py::test_the_readmes_suite_publishes_and_compares",
+    "pytest --publish": "tests/packaging/test_stranger.py::test_the_readmes_suite_publishes_and_compares",
+    "python docs/generate.py": "tests/docs/test_pages.py::test_a_generated_page_is_up_to_date",
+    "python models/qwen3_vl_tiny/captions generate": "tests/captions/test_embedded_command.py"
+    "::test_generate_reproduces_the_committed_files",
+    "python models/qwen3_vl_tiny/captions compare A B": "tests/captions/test_embedded_command.py::test_compare",
+}
+"""Commands that need another place than the stage, and the test that runs them."""
+
+NOT_RUN = {
+    r"pip install .*": "brings packages from the network; what it names is checked against the noxfile",
+    r"hf download .*": "downloads 9 GB",
+    r"export .*": "sets a variable of the reader's shell",
+    r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
+    r"python -m benchmarks\.matrix.*": "takes minutes",
+    r"python benchmarks/\w+\.py.*": "takes minutes",
+    r"python models/qwen3_vl_tiny/train\.py": "takes 15 minutes",
+    r"pytest .* -n 4 --dist loadgroup": "four processes would each import ModelOpt; test_distribution.py starts some",
+}
+"""Commands that neither a test nor CI runs, and why. What their program can parse without working, is parsed."""
+
+
+def words_of(command: str) -> Words:
+    """A command's words, as one would type them with the environment active."""
+    words = shlex.split(command.replace(".venv/bin/", ""))
+    return tuple("-s" if word == "--session" else word for word in words if word != "--quiet")
+
+
+COMMANDS = {command: name(page) for page in PAGES for command in commands(page)}
+IN_CI = [words_of(line) for line in CI.splitlines() if line.startswith((".venv/", "python"))]
+
+
+def test_the_pages_have_commands() -> None:
+    assert {"README.md", "docs/suite.md", "docs/own-models.md", "docs/measured.md"} <= set(COMMANDS.values())
+    assert 'pytest -m "not gpu" sensitivity_cases' in COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_works(command: str, request: pytest.FixtureRequest) -> None:
+    test = RUN_BY_A_TEST.get(command)
+    if test is not None:
+        assert is_a_test(test)
+        return
+    for words in what_runs(words_of(command)):
+        if not runs_in_ci(words):
+            check(words, request)
+
+
+def what_runs(words: Words) -> Iterator[Words]:
+    """The command itself, or what the session of nox that it names runs."""
+    if words[:2] != ("nox", "-s"):
+        yield words
+        return
+    if runs_in_ci(words):
+        return
+    names, _, posargs = (list(part) for part in partition(words[2:], "--"))
+    for session in names:
+        yield from commands_of(session, tuple(posargs))
+
+
+def partition(words: Words, at: str) -> tuple[Words, Words, Words]:
+    place = words.index(at) if at in words else len(words)
+    return words[:place], words[place : place + 1], words[place + 1 :]
+
+
+def runs_in_ci(words: Words) -> bool:
+    """Whether CI runs this, or more of the same: other packages besides, other sessions besides."""
+    if words[:2] in (("pip", "install"), ("nox", "-s")):
+        return any(mine[:2] == words[:2] and set(words) <= set(mine) for mine in IN_CI)
+    if words in IN_CI:
+        return True
+    if words[0] == "pytest":
+        # `nox -s tests` runs all that is below tests/.
+        return len(words) > 1 and all(word.startswith("tests/") and (ROOT / word).exists() for word in words[1:])
+    return False
+
+
+def check(words: Words, request: pytest.FixtureRequest) -> None:
+    """Run a command, or parse it where there is a reason not to run it."""
+    text = " ".join(words)
+    reason = next((pattern for pattern in NOT_RUN if re.fullmatch(pattern, text)), None)
+    if reason is not None:
+        parse(words, request)
+    elif words[0] == "pytest":
+        assert run_pytest(words[1:], request) == pytest.ExitCode.OK
+    elif words[0] in PYTHON and words[1:3] == OUR_PROGRAM:
+        assert run_ours(words[3:], request) == 0
+    elif words == ("nox", "-l"):
+        assert sessions()
+    else:
+        pytest.fail(f"neither CI nor a test runs it: {text}\nlet one do so, or say in NOT_RUN why not")
+
+
+def parse(words: Words, request: pytest.FixtureRequest) -> None:
+    """Check what can be checked of a command that is not run."""
+    if words[0] == "pytest":
+        assert run_pytest((*words[1:], "--collect-only", "-q"), request) == pytest.ExitCode.OK
+    if words[:2] == ("pip", "install"):
+        wanted = [word for word in words[2:] if not word.startswith("-")]
+        noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
+        assert all(f'"{package}' in noxfile for package in wanted)
+    if words[0] in PYTHON:
+        parse_script(words[1:], request.getfixturevalue("monkeypatch"))
+
+
+class Parsed(Exception):  # noqa: N818  nothing is wrong
+    """A program has understood its arguments, and would now begin."""
+
+
+def parse_script(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start one of the repository's scripts, up to where it has parsed its arguments."""
+    parse_args: Callable[..., Any] = argparse.ArgumentParser.parse_args
+
+    def parse_and_stop(parser: argparse.ArgumentParser, *arguments: Any) -> None:
+        parse_args(parser, *arguments)
+        raise Parsed
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+    monkeypatch.syspath_prepend(str(ROOT))
+    module = words[1] if words[0] == "-m" else None
+    monkeypatch.setattr(sys, "argv", [words[0], *words[2 if module else 1 :]])
+    with pytest.raises(Parsed):
+        if module:
+            runpy.run_module(module, run_name="__main__")
+        else:
+            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("stage")
+    stage.build(root)
+    return root
+
+
+@pytest.fixture
+def place(pytester: pytest.Pytester, template: Path, as_at_home: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the stage, with a cache of its own, to work in."""
+    shutil.copytree(template, pytester.path, dirs_exist_ok=True)
+    monkeypatch.setenv("SENSITIVITY_CACHE", str(pytester.path / "cache"))
+    return pytester.path
+
+
+def run_pytest(words: Words, request: pytest.FixtureRequest) -> int:
+    here: Path = request.getfixturevalue("place")
+    pytester: pytest.Pytester = request.getfixturevalue("pytester")
+    return int(pytester.runpytest_inprocess(*on_the_stage(words, here)).ret)
+
+
+def run_ours(words: Words, request: pytest.FixtureRequest) -> int:
+    here: Path = request.getfixturevalue("place")
+    if any(word.startswith("HEAD") for word in words):
+        stage.make_git_repository(here)
+    try:
+        return main(on_the_stage(words, here))
+    except SystemExit as end:  # as `--version` ends
+        return int(end.code or 0)
+
+
+def on_the_stage(words: Words, here: Path) -> list[str]:
+    """The words, with what stands for a place of the reader's own in place."""
+    older = next(here.glob("models/qwen3_vl_4b_instruct/layer-analysis/weight-int8-act-int8/*_small"))
+    places = {"/shared/captures": str(here / "captures"), "OLDER_FOLDER": str(older)}
+    return [places.get(word, word) for word in words]
+
+
+def is_a_test(node: str) -> bool:
+    file, _, function = node.partition("::")
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return function in {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+
+
+def test_every_exception_is_still_needed() -> None:
+    ran = [" ".join(words) for command in COMMANDS for words in what_runs(words_of(command))]
+    assert set(RUN_BY_A_TEST) <= set(COMMANDS)
+    assert not [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, text) for text in ran)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pytest -m gpu sensitivity_cases --sensitivity-publsh",
+        "pytest -m gpu sensitivity_cases -k nothing_of_this_name",
+        "pytest -n 4 --dist loadgroups sensitivity_cases -n 4 --dist loadgroup --sensitivity-devise",
+        "python -m auto_quantize_model runs",
+        "python -m auto_quantize_model report no_such_manifest.json",
+        "python -m benchmarks.matrix --modell random_25m",
+        "nox -s sensitivities",
+        "pip install a-package-that-no-session-installs",
+        "make all",
+    ],
+)
+def test_a_command_that_does_not_work_is_seen(command: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises((AssertionError, KeyError, SystemExit, pytest.fail.Exception)):
+        test_a_command_works(command, request)
+
+
+def test_the_readmes_library_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    exec(compile(text, "README.md", "exec"), {})  # noqa: S102  what a reader would do
+    printed = capsys.readouterr().out
+    assert printed.count("qwen3_vl_tiny-wint8_aint8-") == len(stage.SIZES)
+    assert "importance" in printed
