@@ -1,8 +1,9 @@
-"""Writing files so that each is there whole or not at all."""
+"""The one door for writing files: each is there whole or not at all, and only where a plain file is or can be."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ PART = ".part"
 
 def replace_file(file: Path, write: Callable[[Path], object]) -> None:
     """Let `write` write a new file beside this one, and put it in this one's place; others may read it as usual."""
+    refuse_all_but_a_file(file)
     descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=PART, dir=file.parent)
     os.close(descriptor)
     temporary = Path(name)
@@ -38,6 +40,8 @@ def replace_text(file: Path, text: str) -> None:
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> None:
     """Write texts into a folder that is made if need be, by file name; the user is told what cannot be written."""
+    for name in texts:
+        check_file_name(name, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
@@ -46,3 +50,33 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> None:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
     except UnicodeEncodeError as error:
         raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None
+
+
+def check_file_name(name: str, folder: Path) -> None:
+    """Refuse a name that would lead out of the folder."""
+    if name in ("", ".", "..") or any(character in "/\\\0" for character in name):
+        raise InputError(f"{folder}: {name!r} is no file name; nothing was written")
+
+
+def refuse_all_but_a_file(file: Path) -> None:
+    """Refuse to put a file in the place of a link, a device, a pipe, a socket or a folder."""
+    try:
+        mode = file.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{file}: is {_kind(mode)}, and only a file is written over; name another place")
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def refuse_links(root: Path, path: Path) -> None:
+    """Refuse a path below a root that leads through a link, or is one: what it points to is nobody's to change."""
+    place = root
+    for part in path.relative_to(root).parts:
+        place = place / part
+        if place.is_symlink():
+            raise InputError(f"{place}: is a link, and none is followed below {root}; put what it points to there")

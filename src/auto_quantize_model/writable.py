@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.whole_files import refuse_all_but_a_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,7 @@ def check_file_place(file: Path) -> None:
     """Refuse a place for a file where none can be."""
     if file.is_dir():
         raise InputError(f"{file}: is a folder; name a file")
+    refuse_all_but_a_file(file)
     check_folder_place(file.parent)
 
 

@@ -43,18 +43,18 @@ def die(event, arguments):
         if count == step:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(die)
-folders.replace_folder(folder, new)
+folders.replace_folder(folder.parents[2], folder, new)
 """
 LOOPS = """
 os.write(1, b"ready")
 while True:
-    folders.replace_folder(folder, new)
-    folders.replace_folder(folder, old)
+    folders.replace_folder(folder.parents[2], folder, new)
+    folders.replace_folder(folder.parents[2], folder, old)
 """
 REPLACES_OFTEN = """
 for _ in range(60):
-    folders.replace_folder(folder, new)
-    folders.replace_folder(folder, old)
+    folders.replace_folder(folder.parents[2], folder, new)
+    folders.replace_folder(folder.parents[2], folder, old)
 """
 
 both_ways = pytest.mark.parametrize("way", ["exchange", "park"])
@@ -110,7 +110,7 @@ def test_two_folders_change_places(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("either_way")
 def test_a_folder_is_made_replaced_and_nothing_is_left_beside_it(folder: Path) -> None:
     for texts in (OLD, NEW, {"a.json": "é\r\n", "b.md": "", "c.md": "x"}):
-        replace_folder(folder, texts)
+        replace_folder(folder.parents[2], folder, texts)
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
             name: text.encode() for name, text in texts.items()
         }
@@ -119,8 +119,8 @@ def test_a_folder_is_made_replaced_and_nothing_is_left_beside_it(folder: Path) -
 
 @pytest.mark.usefixtures("either_way")
 def test_files_have_the_usual_permissions(folder: Path, tmp_path: Path) -> None:
-    replace_folder(folder, OLD)
-    replace_folder(folder, NEW)
+    replace_folder(folder.parents[2], folder, OLD)
+    replace_folder(folder.parents[2], folder, NEW)
     (tmp_path / "usual").mkdir()
     (tmp_path / "usual" / "file").touch()
     assert folder.stat().st_mode == (tmp_path / "usual").stat().st_mode
@@ -128,10 +128,10 @@ def test_files_have_the_usual_permissions(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_would_be_lost_is_named_and_nothing_is_written(folder: Path) -> None:
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"run/notes\.txt: is no artifact .* move it away"):
-        replace_folder(folder, NEW)
+        replace_folder(folder.parents[2], folder, NEW)
     assert contents(folder) == {**OLD, "notes.txt": "mine"}
     assert not staging(folder).exists()
 
@@ -140,7 +140,7 @@ def test_a_file_that_would_be_lost_is_named_and_nothing_is_written(folder: Path)
 def test_an_interrupted_replacement_leaves_the_old_files_and_nothing_else(
     folder: Path, either_way: str, error: type[BaseException] | BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     renames = itertools.count()
     rename = type(folder).rename
 
@@ -158,7 +158,7 @@ def test_an_interrupted_replacement_leaves_the_old_files_and_nothing_else(
     if either_way == "exchange":
         monkeypatch.setattr(folders, "exchange", refused)
     with pytest.raises((KeyboardInterrupt, InputError)) as caught:
-        replace_folder(folder, NEW)
+        replace_folder(folder.parents[2], folder, NEW)
     assert next(renames) == 1
     assert caught.type is KeyboardInterrupt or "cannot be written: No space left on device" in str(caught.value)
     assert contents(folder) == OLD
@@ -169,14 +169,14 @@ def test_an_interrupted_replacement_leaves_the_old_files_and_nothing_else(
 def test_a_process_killed_at_any_step_leaves_all_old_or_all_new_files(folder: Path, way: str) -> None:
     seen = set()
     for step in itertools.count(1):
-        replace_folder(folder, OLD)
+        replace_folder(folder.parents[2], folder, OLD)
         status = end(start(DIES_AT_A_STEP, folder, way, step))
         if status == 0:
             break
         assert status == -signal.SIGKILL
         if way == "exchange":
             assert folder.is_dir(), step
-        put_back(folder)
+        put_back(folder.parents[2], folder)
         found = contents(folder)
         assert found in (OLD, NEW), step
         seen.add(found["a.json"][:3])
@@ -185,7 +185,7 @@ def test_a_process_killed_at_any_step_leaves_all_old_or_all_new_files(folder: Pa
     assert contents(folder) == NEW
     assert len(list(staging(folder).iterdir())) > 5
     age(staging(folder))
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     assert contents(folder) == OLD
     assert not staging(folder).exists()
 
@@ -193,18 +193,18 @@ def test_a_process_killed_at_any_step_leaves_all_old_or_all_new_files(folder: Pa
 def test_a_parked_folder_that_is_half_deleted_never_comes_back(tmp_path: Path) -> None:
     for step in itertools.count(1):
         folder = tmp_path / str(step) / "weight-x-act-y" / "run"
-        replace_folder(folder, OLD)
+        replace_folder(folder.parents[2], folder, OLD)
         if end(start(DIES_AT_A_STEP, folder, "park", step)) == 0:
             break
-        put_back(folder)
+        put_back(folder.parents[2], folder)
         shutil.rmtree(folder)
-        put_back(folder)
+        put_back(folder.parents[2], folder)
         assert not folder.exists() or contents(folder) in (OLD, NEW), step
 
 
 @both_ways
 def test_a_process_killed_at_any_moment_leaves_all_old_or_all_new_files(folder: Path, way: str) -> None:
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     moments = random.Random(7)  # noqa: S311
     for _ in range(20):
         child = start(LOOPS, folder, way)
@@ -213,7 +213,7 @@ def test_a_process_killed_at_any_moment_leaves_all_old_or_all_new_files(folder: 
         time.sleep(moments.random() / 50)
         child.kill()
         end(child)
-        put_back(folder)
+        put_back(folder.parents[2], folder)
         assert contents(folder) in (OLD, NEW)
 
 
@@ -238,6 +238,7 @@ def park(folder: Path, workspace: str, word: str) -> Path:
     parked = staging(folder) / workspace / "old" / folder.parent.name / folder.name
     parked.mkdir(parents=True)
     (parked / "a.json").write_text(word)
+    (staging(folder) / workspace / folders._MARK).touch()
     return parked
 
 
@@ -251,31 +252,31 @@ def test_the_folder_that_was_parked_last_comes_back(folder: Path) -> None:
         parked = park(folder, f"w{number}", word)
         moment = 10**9 + (5 if word == "last" else number)
         os.utime(parked.parent, (moment, moment))
-    put_back(folder)
+    put_back(folder.parents[2], folder)
     assert contents(folder) == {"a.json": "last"}
 
 
 def test_a_folder_in_its_place_is_left_alone(folder: Path) -> None:
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     park(folder, "w", "older")
-    put_back(folder)
+    put_back(folder.parents[2], folder)
     assert contents(folder) == OLD
 
 
 def test_sweeping_puts_back_what_another_case_misses(folder: Path) -> None:
     sibling = folder.with_name("sibling")
     park(sibling, "w", "only copy")
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     assert not sibling.exists()
     age(staging(folder))
-    replace_folder(folder, NEW)
+    replace_folder(folder.parents[2], folder, NEW)
     assert contents(sibling) == {"a.json": "only copy"}
     assert not staging(folder).exists()
 
 
 def test_what_another_process_stages_just_now_is_not_swept(folder: Path) -> None:
     (staging(folder) / "theirs").mkdir(parents=True)
-    replace_folder(folder, OLD)
+    replace_folder(folder.parents[2], folder, OLD)
     assert (staging(folder) / "theirs").is_dir()
 
 
@@ -283,8 +284,8 @@ def test_what_cannot_be_written_is_one_line(folder: Path) -> None:
     folder.parents[1].mkdir(parents=True)
     folder.parent.write_text("a file")
     with pytest.raises(InputError, match="cannot be written: ") as caught:
-        replace_folder(folder, OLD)
+        replace_folder(folder.parents[2], folder, OLD)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="surrogates"):
-        replace_folder(folder.with_name("other"), {"a": "\ud800"})
+        replace_folder(folder.parents[2], folder.with_name("other"), {"a": "\ud800"})
     assert not staging(folder).exists()

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -19,19 +20,26 @@ from typing import TYPE_CHECKING
 from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines.exchange import exchange
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.whole_files import check_file_name, refuse_links
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
 _PARKED = "old"
+_MARK = ".made-by-publish"
+"""A file in every folder that is made here: only those are ever removed again."""
 _STALE_SECONDS = 3600
 _ATTEMPTS = 100
 _DISTURBED = {errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY}
 """What another process that publishes at the same time can cause; trying again helps."""
 
 
-def replace_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Make a folder hold exactly these files, in one step; a file in it that would be lost is an error."""
+def replace_folder(root: Path, folder: Path, texts: Mapping[str, str]) -> None:
+    """Make a folder below a root hold exactly these files, in one step; a file in it that would be lost is an error."""
+    refuse_links(root, folder)
+    refuse_links(root, _staging(folder))
+    for name in texts:
+        check_file_name(name, folder)
     try:
         contents = {name: text.encode() for name, text in texts.items()}
         _sweep(_staging(folder))
@@ -42,8 +50,13 @@ def replace_folder(folder: Path, texts: Mapping[str, str]) -> None:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
 
 
-def put_back(folder: Path) -> None:
+def put_back(root: Path, folder: Path) -> None:
     """Put a folder back that a killed process has parked; does nothing where the folder is in its place."""
+    refuse_links(root, folder.parent)
+    _put_back(folder)
+
+
+def _put_back(folder: Path) -> None:
     if os.path.lexists(folder):
         return
     # Another process may put it back first.
@@ -75,8 +88,11 @@ def _parked_at(parked: Path) -> int:
 
 
 def _workspaces(staging: Path) -> list[Path]:
+    """The folders in the staging folder; nothing behind a link is one."""
+    if staging.is_symlink():
+        return []
     try:
-        return list(staging.iterdir())
+        return [path for path in staging.iterdir() if stat.S_ISDIR(path.lstat().st_mode)]
     except FileNotFoundError:
         return []
 
@@ -100,7 +116,7 @@ def _refuse_to_lose(folder: Path, names: Container[str]) -> None:
 def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            put_back(folder)
+            _put_back(folder)
             _refuse_to_lose(folder, contents)
             _replace_once(folder, contents)
         except OSError as error:
@@ -142,20 +158,34 @@ def _new_workspace(staging: Path) -> Path:
         # Another process removes the staging folder when it is the last to leave it.
         with _undisturbed():
             staging.mkdir(parents=True, exist_ok=True)
-            return Path(tempfile.mkdtemp(dir=staging))
+            workspace = Path(tempfile.mkdtemp(dir=staging))
+            (workspace / _MARK).touch()
+            return workspace
     raise InputError(f"{staging}: cannot be written: it vanishes again and again; publish when nothing else does")
 
 
 def _discard(workspace: Path) -> None:
     """Remove a workspace; what is parked in it and missed in its place goes back there first."""
     with contextlib.suppress(OSError):
-        for parked in (workspace / _PARKED).glob("*/*"):
-            put_back(workspace.parent.parent / parked.parent.name / parked.name)
-        # A folder that is only half deleted must never be taken for a parked one.
-        with _undisturbed():
-            (workspace / _PARKED).rename(workspace / "dropped")
-        shutil.rmtree(workspace)
+        if (workspace / _MARK).exists():
+            _empty(workspace)
+        # Without a mark a process had only just made it, or it holds somebody else's files and stays.
+        workspace.rmdir()
         workspace.parent.rmdir()
+
+
+def _empty(workspace: Path) -> None:
+    for parked in (workspace / _PARKED).glob("*/*"):
+        _put_back(workspace.parent.parent / parked.parent.name / parked.name)
+    # A folder that is only half deleted must never be taken for a parked one.
+    with _undisturbed():
+        (workspace / _PARKED).rename(workspace / "dropped")
+    mark = workspace / _MARK
+    for path in workspace.iterdir():
+        if path != mark:
+            shutil.rmtree(path)
+    # Last: until then, whoever comes after a killed process knows it for a workspace.
+    mark.unlink()
 
 
 def _sweep(staging: Path) -> None:

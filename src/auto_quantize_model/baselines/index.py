@@ -12,7 +12,7 @@ from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports import markdown
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
-from auto_quantize_model.whole_files import write_files
+from auto_quantize_model.whole_files import refuse_links, write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +50,7 @@ def write_index(suite: Suite, model: str) -> bool:
     file, text = index_file(suite, model), index_text(suite, model, Baselines())
     if committed_index(suite, model) == text.encode():
         return False
+    refuse_links(_cases(suite, model)[0].models_root, file)
     write_files(file.parent, {file.name: text})
     return True
 

@@ -77,7 +77,7 @@ def publish_reports(case: Case) -> Publication:
 def _recover(case: Case) -> None:
     """Put a baseline back into its place that an interrupted publish has left elsewhere."""
     try:
-        put_back(baseline_folder(case))
+        put_back(case.models_root, baseline_folder(case))
     except OSError as error:
         raise InputError(f"{error.filename or baseline_folder(case)}: cannot be moved: {error.strerror}") from None
 
@@ -143,7 +143,9 @@ def _without_circumstances(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:
     folder = baseline_folder(case)
-    replace_folder(folder, {baseline_manifest(case).name: dumps(manifest), **render_reports(manifest)})
+    replace_folder(
+        case.models_root, folder, {baseline_manifest(case).name: dumps(manifest), **render_reports(manifest)}
+    )
     return Publication(case.id, action, folder, reason)
 
 
@@ -153,7 +155,7 @@ def _render_again(case: Case, baseline: Mapping[str, Any], reason: str) -> Publi
     stale = [name for name, text in reports.items() if not _holds(folder / name, text)]
     if not stale:
         return Publication(case.id, "unchanged", folder, reason)
-    replace_folder(folder, {file.name: _text(file), **reports})
+    replace_folder(case.models_root, folder, {file.name: _text(file), **reports})
     return Publication(case.id, "re-rendered", folder, f"not those of the manifest: {', '.join(stale)}")
 
 

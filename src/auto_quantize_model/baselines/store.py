@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
+from auto_quantize_model.whole_files import refuse_links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,7 @@ class Baselines:
                 if folder is None:
                     return None
                 file = folder / baseline_manifest(case).name
+                refuse_links(case.models_root, file)
                 with contextlib.suppress(FileNotFoundError):
                     self.content(file)
                     return file
