@@ -34,33 +34,37 @@ def bare(pytester: pytest.Pytester, as_at_home: None, monkeypatch: pytest.Monkey
     return project
 
 
-@pytest.mark.parametrize(
-    "options", [(), ("-n", "2"), ("-n", "2", "--dist", "loadgroup")], ids=["plain", "n2", "groups"]
-)
-def test_it_is_said_once_and_before_the_tests(bare: Project, options: tuple[str, ...]) -> None:
-    result = bare.run_apart("-m", "gpu", *options)
+def test_it_is_said_once_and_before_the_tests(bare: Project) -> None:
+    result = bare.pytester.runpytest_inprocess("-m", "gpu")
     assert lines_with(result, START) == [ON_CPU]
-    if not options:
-        assert result.outlines.index(ON_CPU) < next(
-            i for i, line in enumerate(result.outlines) if "test_mine.py" in line
-        )
+    first = next(number for number, line in enumerate(result.outlines) if "test_mine.py" in line)
+    assert result.outlines.index(ON_CPU) < first
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["plain", "n2"])
+def test_workers_say_it_once_for_all(bare: Project) -> None:
+    assert lines_with(bare.run_apart("-n", "2", "--dist", "loadgroup"), START) == [ON_CPU]
+    assert not lines_with(bare.run_apart("-n", "2", "-m", "not gpu"), START)
+
+
 @pytest.mark.parametrize(
     "selected",
     [("-m", "not gpu"), ("--collect-only",), ("-q", "-m", "gpu"), ("--sensitivity-report-only",)],
     ids=["no case", "collected", "quiet", "reports"],
 )
-def test_where_no_case_runs_nothing_is_said(bare: Project, selected: tuple[str, ...], options: tuple[str, ...]) -> None:
-    assert not lines_with(bare.run_apart(*selected, *options), START)
+def test_where_no_case_runs_nothing_is_said(bare: Project, selected: tuple[str, ...]) -> None:
+    assert not lines_with(bare.pytester.runpytest_inprocess(*selected), START)
 
 
-def test_a_device_that_was_asked_for_is_named_with_who_asked(bare: Project) -> None:
-    result = bare.run_apart("--sensitivity-device", "cpu")
-    assert lines_with(result, START) == ["sensitivity: cases run on cpu (--sensitivity-device)"]
-    result = bare.run_apart("--sensitivity-override", "autoquant.device=cpu")
-    assert lines_with(result, START) == ["sensitivity: cases run on cpu (autoquant.device)"]
+@pytest.mark.parametrize(
+    ("options", "who"),
+    [
+        (("--sensitivity-device", "cpu"), "--sensitivity-device"),
+        (("--sensitivity-override", "autoquant.device=cpu"), "autoquant.device"),
+    ],
+)
+def test_a_device_that_was_asked_for_is_named_with_who_asked(bare: Project, options: tuple[str, str], who: str) -> None:
+    result = bare.pytester.runpytest_inprocess(*options)
+    assert lines_with(result, START) == [f"sensitivity: cases run on cpu ({who})"]
 
 
 @pytest.mark.parametrize(
