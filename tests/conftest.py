@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.places import SUITE, TINY
+from tests.warm_python import start
 
 from auto_quantize_model import load_suite
 
@@ -40,6 +42,24 @@ def as_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """An inner pytest prints what it prints to a user: in what it takes for a CI, it says some things twice."""
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def warm_executable(_own_cache: None) -> Iterator[str]:
+    """A Python whose processes have imported ModelOpt when they start."""
+    import torch
+
+    if torch.cuda.is_available():
+        yield sys.executable  # what CUDA has begun does not survive a fork
+    else:
+        with start.warm_python() as executable:
+            yield str(executable)
+
+
+@pytest.fixture
+def warm_python(warm_executable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of a test, and those that they start in turn, do not pay for the import of ModelOpt."""
+    monkeypatch.setattr(sys, "executable", warm_executable)
 
 
 @pytest.fixture
