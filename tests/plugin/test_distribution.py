@@ -16,6 +16,8 @@ from auto_quantize_model.plugin.passes import Passes, Worker
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
 
+pytestmark = pytest.mark.usefixtures("warm_python")
+
 MODES = {"plain": (), "load": ("-n", "2"), "loadgroup": ("-n", "2", "--dist", "loadgroup")}
 CASES = [f"{model}-{pair}-small" for model in ("one", "two") for pair in ("wfp8_afp16", "wint8_aint8")]
 

@@ -86,20 +86,26 @@ def _check_same_at_import(environment: dict[str, str]) -> None:
 
 def serve(listener: socket.socket, executable: str) -> Program | None:
     """Fork for whoever connects: returns in the forks, with the program, and at the end of the standard input."""
+    keepers: set[int] = set()
     while True:
         ready, _, _ = select.select([listener.fileno(), sys.stdin.fileno()], [], [])
+        # Waited for, and not left to the system, so that whoever measures this process is told of their time too.
+        keepers = {keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG) == (0, 0)}
         if sys.stdin.fileno() in ready:
+            for keeper in keepers:
+                os.waitpid(keeper, 0)
             return None
         connection, _ = listener.accept()
         with connection:
-            if _fork() == 0:
+            keeper = _fork()
+            if keeper == 0:
                 listener.close()
                 return _keep(connection, executable)
+            keepers.add(keeper)
 
 
 def _keep(connection: socket.socket, executable: str) -> Program:
     """Fork again: the inner process becomes the program, the outer one tells the client how that ends, or ends it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     program, descriptors = _received(connection, executable)
     child = _fork()
     if child == 0:
@@ -140,7 +146,6 @@ def main() -> None:
     for name in IMPORTED:
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
