@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from syrupy.extensions.amber import AmberSnapshotExtension
 
 from auto_quantize_model import load_suite
-from auto_quantize_model.baselines import tree
+from auto_quantize_model.baselines import checks
 from auto_quantize_model.plugin.failing import fail_on
 
 if TYPE_CHECKING:
@@ -40,25 +40,25 @@ def test_reports(sensitivity_baseline: BaselineCheck) -> None:
 
 def test_every_case_has_a_baseline(sensitivity_suite: Suite) -> None:
     """Of the models that are here: others cannot be run to make one."""
-    fail_on(tree.missing_baselines(sensitivity_suite))
+    fail_on(checks.missing_baselines(sensitivity_suite))
 
 
 def test_every_baseline_has_a_case(sensitivity_suite: Suite) -> None:
-    fail_on(tree.stray_baselines(sensitivity_suite, models_of(sensitivity_suite)))
+    fail_on(checks.stray_baselines(sensitivity_suite, models_of(sensitivity_suite)))
 
 
 def test_every_index_is_up_to_date(sensitivity_suite: Suite) -> None:
     models = [model.name for model in sensitivity_suite.models]
     published = [name for name in models if (models_of(sensitivity_suite) / name / "layer-analysis").is_dir()]
-    fail_on(problem for name in published for problem in tree.stale_index(sensitivity_suite, name))
+    fail_on(problem for name in published for problem in checks.stale_index(sensitivity_suite, name))
 
 
 def test_every_file_has_its_place(sensitivity_suite: Suite) -> None:
-    fail_on(tree.unknown_files(models_of(sensitivity_suite)))
+    fail_on(checks.unknown_files(models_of(sensitivity_suite)))
 
 
 def test_nothing_names_a_place_on_a_machine(sensitivity_suite: Suite) -> None:
-    fail_on(tree.absolute_paths(tree.artifact_files(models_of(sensitivity_suite))))
+    fail_on(checks.absolute_paths(checks.artifact_files(models_of(sensitivity_suite))))
 
 
 def test_every_snapshot_has_a_case(sensitivity_suite: Suite, request: pytest.FixtureRequest) -> None:

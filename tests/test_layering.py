@@ -12,21 +12,21 @@ from tests.places import ROOT
 HEAVY = ("torch", "transformers", "modelopt", "pytest")
 LIGHT = (
     "auto_quantize_model",
-    "auto_quantize_model.attribution.explanation",
-    "auto_quantize_model.attribution.report",
+    "auto_quantize_model.explain.explanation",
+    "auto_quantize_model.explain.report",
     "auto_quantize_model.availability",
-    "auto_quantize_model.baselines.compare",
-    "auto_quantize_model.baselines.comparison_report",
+    "auto_quantize_model.comparison.compare",
+    "auto_quantize_model.comparison.report",
     "auto_quantize_model.baselines.folders",
     "auto_quantize_model.baselines.index",
     "auto_quantize_model.baselines.publish",
-    "auto_quantize_model.baselines.sources",
-    "auto_quantize_model.baselines.tree",
+    "auto_quantize_model.comparison.sources",
+    "auto_quantize_model.baselines.checks",
     "auto_quantize_model.artifacts",
     "auto_quantize_model.cache",
     "auto_quantize_model.captions.command",
-    "auto_quantize_model.captures.kept",
-    "auto_quantize_model.captures.settings",
+    "auto_quantize_model.engine.capture.kept",
+    "auto_quantize_model.engine.capture.settings",
     "auto_quantize_model.cases.suite",
     "auto_quantize_model.checkpoints.fingerprint",
     "auto_quantize_model.checkpoints.locate",
@@ -57,8 +57,8 @@ def test_a_light_module_imports_nothing_heavy(module: str) -> None:
 def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
     code = (
         "from auto_quantize_model import load_suite\n"
-        "from auto_quantize_model.plan import plan_runs\n"
-        "plan_runs(load_suite('sensitivity_cases/suite.yaml').select('tiny'))"
+        "from auto_quantize_model.plan import plan_passes\n"
+        "plan_passes(load_suite('sensitivity_cases/suite.yaml').select('tiny'))"
     )
     assert not imported_by(code) & set(HEAVY)
 

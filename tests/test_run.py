@@ -10,14 +10,15 @@ import pytest
 import torch
 from tests.places import SUITE
 
-from auto_quantize_model import InputError, families, load_suite, run, run_cases
-from auto_quantize_model.run import ENGINES
+from auto_quantize_model import InputError, families, load_suite, run_cases
+from auto_quantize_model.engine import execution
+from auto_quantize_model.engine.names import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from auto_quantize_model import CaseResult, Suite
-    from auto_quantize_model.run import EngineName
+    from auto_quantize_model.engine.names import EngineName
 
 
 def numbers(value: Any) -> Any:
@@ -66,7 +67,7 @@ def test_a_model_is_gone_before_its_results_are_fetched(
         gc.collect()
         return sum(each() is not None for each in made)
 
-    monkeypatch.setattr(run, "load_model", load)
+    monkeypatch.setattr(execution, "load_model", load)
     cases = llama_suite().select("small and (wint8_aint8 or wfp8_afp8)")
     for _ in run_cases(cases, engine=engine, device="cpu"):
         assert count() == 0
@@ -79,7 +80,7 @@ def test_a_gpu_that_a_model_does_not_fit_on_is_one_line(
     def load(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(run, "load_model", load)
+    monkeypatch.setattr(execution, "load_model", load)
     (result,) = run_cases(llama_suite().select("small and wint8_aint8"), device="cpu")
     assert result.error is not None
     assert result.error.startswith("out of GPU memory while 'llama' was loaded; ")

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auto_quantize_model.captures.settings import CaptureSettings
     from auto_quantize_model.cases.suite import Case, Suite, load_suite
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.errors import CaseError, InputError
     from auto_quantize_model.run import CaseResult, run_cases
 
 __all__ = ["CaptureSettings", "Case", "CaseError", "CaseResult", "InputError", "Suite", "load_suite", "run_cases"]
 
 _HOMES = {
-    "CaptureSettings": "captures.settings",
+    "CaptureSettings": "engine.capture.settings",
     "Case": "cases.suite",
     "CaseError": "errors",
     "CaseResult": "run",

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from auto_quantize_model.errors import InputError
-from auto_quantize_model.manifest.document import check_manifest, dumps
-from auto_quantize_model.manifest.older import is_older, mapping
+from auto_quantize_model.manifest.document import check_manifest, dumps, mapping
+from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports import json_report, markdown
-from auto_quantize_model.whole_files import replace_text
+from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
 REPORT_NAMES = tuple(_RENDERERS)
+STAGING = ".publishing"
+"""The folder of a models tree, two levels above a published one, in which it is prepared; holds no results."""
 
 
 def default_output(root: Path = Path()) -> Path:
@@ -67,15 +68,3 @@ class _PlainDumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  PyYAML's signature
         return True
-
-
-def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files into a folder, each complete or not at all."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            replace_text(folder / name, text)
-    except OSError as error:
-        raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
-    except UnicodeEncodeError as error:
-        raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None

@@ -31,9 +31,13 @@ class SizeKey(NamedTuple):
     score_size: int
 
 
+FormatSize = tuple[str, SizeKey]
+"""A format and a size of the pass, by their keys in its plan."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class SizePlan:
-    """What one calibration size needs of the pass; numbers are positions in `RunPlan.batches`."""
+    """What one calibration size needs of the pass; numbers are positions in `PassPlan.batches`."""
 
     samples: int
     calibrated: tuple[int, ...]
@@ -43,7 +47,7 @@ class SizePlan:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class RunPlan:
+class PassPlan:
     """One pass over one model: every case that it can serve, whatever their formats and how many captions they take."""
 
     cases: tuple[Case, ...]
@@ -81,19 +85,19 @@ def format_key(case: Case) -> str:
     return case.pair.format.model_dump_json()
 
 
-def plan_runs(cases: Iterable[Case]) -> tuple[RunPlan, ...]:
+def plan_passes(cases: Iterable[Case]) -> tuple[PassPlan, ...]:
     """Group cases into passes, in the order of their first case, and read their captions."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
-        groups.setdefault(_run_key(case), []).append(case)
-    return tuple(_plan_run(members) for members in groups.values())
+        groups.setdefault(_pass_key(case), []).append(case)
+    return tuple(_plan_pass(members) for members in groups.values())
 
 
 _PER_SIZE = {"size_to_max_samples", "max_calib_samples"}
 _AFTER_THE_PASS = {"name", "score_size", "effective_bits"}
 
 
-def _run_key(case: Case) -> str:
+def _pass_key(case: Case) -> str:
     """Everything that the pass over the model depends on; what only its replay depends on is left out."""
     settings = (
         case.model.model_dump_json(),
@@ -103,7 +107,7 @@ def _run_key(case: Case) -> str:
     return "\n".join([str(case.models_root), str(case.data_root), *settings])
 
 
-def _plan_run(cases: Sequence[Case]) -> RunPlan:
+def _plan_pass(cases: Sequence[Case]) -> PassPlan:
     batch_size = cases[0].autoquant.batch_size
     captions = _captions(cases)
     ranges = {key: batch_ranges(key.samples, batch_size) for key in captions}
@@ -121,7 +125,7 @@ def _plan_run(cases: Sequence[Case]) -> RunPlan:
             scored_samples=batches[scored[-1]].stop,
             captions_sha256=captions_sha256(captions[key]),
         )
-    return RunPlan(tuple(cases), tuple(captions[max(captions, key=lambda key: key.samples)]), batches, sizes)
+    return PassPlan(tuple(cases), tuple(captions[max(captions, key=lambda key: key.samples)]), batches, sizes)
 
 
 def _captions(cases: Sequence[Case]) -> dict[SizeKey, list[str]]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from auto_quantize_model import InputError
+from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines import folders
 from auto_quantize_model.baselines.exchange import exchange
-from auto_quantize_model.baselines.folders import STAGING, put_back, replace_folder
+from auto_quantize_model.baselines.folders import put_back, replace_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,13 +3,13 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.baselines.manifests import build
+from tests.manifests import build
 
 from auto_quantize_model import load_suite
+from auto_quantize_model.baselines.checks import absolute_paths, stale_index
 from auto_quantize_model.baselines.index import index_file, index_text, suite_folder, write_index
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.baselines.store import baseline_folder
-from auto_quantize_model.baselines.tree import absolute_paths, stale_index
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,14 +4,14 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.baselines.manifests import SCORES, build, group_key
+from tests.manifests import SCORES, build, group_key
 
 from auto_quantize_model import CaseError, InputError
 from auto_quantize_model.artifacts import render_reports
-from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.publish import Publication, publish_case, publish_reports
 from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
 from auto_quantize_model.cases.settings import Tolerances
+from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.manifest.document import SCHEMA_VERSION, dumps
 
 if TYPE_CHECKING:

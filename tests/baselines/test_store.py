@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auto_quantize_model import InputError
-from auto_quantize_model.baselines.folders import STAGING
+from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.baselines.store import ForeignBaselineError, baseline_folder, baseline_manifest, read_baseline
 from auto_quantize_model.manifest.document import UnknownVersionError

@@ -13,8 +13,8 @@ import torch
 from tests.places import SUITE
 
 from auto_quantize_model import CaseError, load_suite, run_cases
-from auto_quantize_model.engine import products, replay
-from auto_quantize_model.engine.progress import silent
+from auto_quantize_model.engine.replay import group_work, products
+from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.cases.suite import Case, Suite
-    from auto_quantize_model.engine.progress import Progress
-    from auto_quantize_model.engine.scores import CaseScores
-    from auto_quantize_model.run import CaseResult, EngineName
+    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.reporting import Progress
+    from auto_quantize_model.run import CaseResult
+    from auto_quantize_model.scores import CaseScores
 
 
 def nothing() -> None:
@@ -69,7 +70,7 @@ class ProductCounter:
             self.flops += 2.0 * rows.shape[0] * weight.numel()
             return plain(rows, weight)
 
-        with mock.patch.object(replay, "product", counted):
+        with mock.patch.object(group_work, "product", counted):
             yield
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auto_quantize_model.captures.identity import ABOUT, code_version
-from auto_quantize_model.captures.kept import UNKEPT, unkept_folder
-from auto_quantize_model.captures.sizes import parse_size, show_size
+from auto_quantize_model.byte_sizes import parse_bytes, show_bytes
 from auto_quantize_model.cli import main
+from auto_quantize_model.engine.capture.identity import ABOUT, code_version
+from auto_quantize_model.engine.capture.kept import UNKEPT, unkept_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,5 +126,5 @@ def test_a_mistake_is_one_line_and_removes_nothing(
 
 
 def test_sizes_are_read_and_written_as_people_do() -> None:
-    assert [parse_size(text) for text in ("0", "20GB", "512MiB", "1.5 kB")] == [0, 20_000_000_000, 512 << 20, 1500]
-    assert [show_size(size) for size in (0, 1_500_000, 2e9)] == ["0.0 MB", "1.5 MB", "2.00 GB"]
+    assert [parse_bytes(text) for text in ("0", "20GB", "512MiB", "1.5 kB")] == [0, 20_000_000_000, 512 << 20, 1500]
+    assert [show_bytes(size) for size in (0, 1_500_000, 2e9)] == ["0.0 MB", "1.5 MB", "2.00 GB"]

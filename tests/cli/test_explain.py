@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.attribution.planted import BATCH, CONFIG, run_with
+from tests.explain.planted import BATCH, CONFIG, run_with
 from tests.places import SUITE
 
 from auto_quantize_model import run as run_module

@@ -12,17 +12,17 @@ from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.captured import capture
-from auto_quantize_model.engine.groups import find_groups
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
 if TYPE_CHECKING:
     from auto_quantize_model import Case
-    from auto_quantize_model.engine.captured import GroupRows
+    from auto_quantize_model.engine.capture.captured import GroupRows
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_weight_only_scores_are_those_of_float32(case: Case, capsys: pytest.Capt
 @pytest.mark.parametrize("case", BFLOAT16.select("small and not afp16"), ids=lambda case: case.pair.name)
 def test_activation_scores_are_the_formula_in_float64(case: Case) -> None:
     mine = replayed(case)
-    (plan,) = plan_runs([case])
+    (plan,) = plan_passes([case])
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout = find_groups(loaded)
     batches = tokenize(plan, loaded)

@@ -10,13 +10,14 @@ from tests.small_models import build_gemma3, build_gpt2, build_mixtral
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.captured import capture
-from auto_quantize_model.engine.groups import check_covered_by_replay, find_groups
-from auto_quantize_model.engine.products import product
-from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.groups import check_covered_by_replay, find_groups
+from auto_quantize_model.engine.replay.products import product
+from auto_quantize_model.engine.replay.replay import replay
+from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import format_key, plan_runs
+from auto_quantize_model.plan import format_key, plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
     from auto_quantize_model import Suite
     from auto_quantize_model.families.loaded import LoadedModel
-    from auto_quantize_model.plan import RunPlan
+    from auto_quantize_model.plan import PassPlan
 
 CPU = torch.device("cpu")
 
 
-def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, RunPlan]:
-    (plan,) = plan_runs(suite.select(expression))
+def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, PassPlan]:
+    (plan,) = plan_passes(suite.select(expression))
     case = plan.cases[0]
     return load_model(case.model, open_checkpoint(case.checkpoint), CPU), plan
 

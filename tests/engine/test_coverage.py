@@ -14,7 +14,7 @@ from auto_quantize_model.statistics.bootstrap import estimate, sums
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from auto_quantize_model.engine.scores import CaseScores
+    from auto_quantize_model.scores import CaseScores
 
     Floats = NDArray[np.float64]
 

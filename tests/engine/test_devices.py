@@ -10,7 +10,7 @@ from tests.places import SUITE
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from auto_quantize_model import load_suite
-from auto_quantize_model.engine.captured import stack_on_host
+from auto_quantize_model.engine.capture.captured import stack_on_host
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 

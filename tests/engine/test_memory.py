@@ -13,13 +13,14 @@ from tests.small_models import build_llama
 from auto_quantize_model import load_suite
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine import memory
-from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.captured import capture
-from auto_quantize_model.engine.groups import find_groups
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.memory import predict
-from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.engine.replay.replay import replay
+from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import format_key, plan_runs
+from auto_quantize_model.plan import format_key, plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -40,7 +41,7 @@ def test_the_prediction_is_near_what_live_tensors_take(tmp_path: Path, shape: st
     build_llama(tmp_path / "llama" / "checkpoint", **SHAPES[shape])
     (tmp_path / "llama" / "model.yaml").write_text(f"family: causal_lm\ndtype: {dtype}\n", encoding="utf-8")
     suite = load_suite(SUITE, models_root=tmp_path, overrides=["suite.models=[llama]"])
-    (plan,) = plan_runs(suite.select("small and not wmxfp4_afp16"))
+    (plan,) = plan_passes(suite.select("small and not wmxfp4_afp16"))
     case = plan.cases[0]
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout, batches = find_groups(loaded), tokenize(plan, loaded)

@@ -10,15 +10,15 @@ from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine.batches import tokenize
+from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import plan_runs
+from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
 if TYPE_CHECKING:
     from auto_quantize_model import Case
-    from auto_quantize_model.engine.batches import TokenBatch
+    from auto_quantize_model.engine.capture.batches import TokenBatch
 
 CPU = torch.device("cpu")
 TINY_ONLY = "suite.models=[qwen3_vl_tiny]"
@@ -57,7 +57,7 @@ def test_predicted_kl_estimates_the_measured_one() -> None:
 
 @torch.inference_mode()
 def measure_kl(case: Case, groups: list[tuple[str, ...]]) -> list[float]:
-    (plan,) = plan_runs([case])
+    (plan,) = plan_passes([case])
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)

@@ -9,9 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auto_quantize_model.cases.settings import AutoQuantSettings
-from auto_quantize_model.engine.groups import Group
-from auto_quantize_model.engine.scores import GroupScore, Status
 from auto_quantize_model.engine.search import search
+from auto_quantize_model.scores import Group, GroupScore, Status
 
 
 def scored(score: float, weights: int, name: str, status: Status = "scored") -> GroupScore:

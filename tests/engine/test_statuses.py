@@ -11,12 +11,13 @@ from tests.small_models import build_llama
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine.batches import tokenize
-from auto_quantize_model.engine.captured import capture
-from auto_quantize_model.engine.groups import find_groups
-from auto_quantize_model.engine.replay import describe_rows, replay
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.groups import find_groups
+from auto_quantize_model.engine.replay.replay import replay
+from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import format_key, plan_runs, size_key
+from auto_quantize_model.plan import format_key, plan_passes, size_key
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model import Suite
-    from auto_quantize_model.engine.scores import GroupScore
+    from auto_quantize_model.scores import GroupScore
 
 CPU = torch.device("cpu")
 
@@ -33,7 +34,7 @@ CPU = torch.device("cpu")
 def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]:
     """Replay one case from a capture whose gradients are scaled."""
     (case,) = suite.select("wint8_aint8 and small")
-    (plan,) = plan_runs([case])
+    (plan,) = plan_passes([case])
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
     captured = capture(loaded, find_groups(loaded), batches, plan.scored)
@@ -90,13 +91,13 @@ def test_an_unused_layer_is_never_called_harmless(tmp_path: Path, llama_suite: C
 def test_a_case_with_numbers_that_are_none_has_a_valid_manifest(
     monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
 ) -> None:
-    from auto_quantize_model.engine import batches
+    from auto_quantize_model.engine.capture import batches
     from auto_quantize_model.manifest.document import check_manifest, dumps
 
     def infinite_loss(logits: torch.Tensor, batch: batches.TokenBatch) -> torch.Tensor:
         return batches.causal_loss(logits, batch) * float("inf")
 
-    monkeypatch.setattr("auto_quantize_model.engine.capture.causal_loss", infinite_loss)
+    monkeypatch.setattr("auto_quantize_model.engine.capture.recording.causal_loss", infinite_loss)
     (result,) = run_cases(llama_suite().select("wfp8_afp8 and small"), device="cpu")
     assert result.manifest is not None
     check_manifest(result.manifest)

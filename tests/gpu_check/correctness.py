@@ -16,8 +16,8 @@ from tests.precision import fp4_comparison
 from tests.precision.fp4_comparison import DTYPES, KINDS, SAME_SCALE_AMAX, UNIT_AMAX, decided, differences, inputs
 
 from auto_quantize_model import load_suite
-from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.store import baseline_manifest
+from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format

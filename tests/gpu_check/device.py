@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
 
-from auto_quantize_model.families.device_memory import let_go
+from auto_quantize_model.families.device_memory import release_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class Gpu:
 
     def forget_peak(self) -> None:
         """Free what nobody holds, and count the peak from now on."""
-        let_go()
+        release_memory()
         torch.cuda.reset_peak_memory_stats()
 
     def peak(self) -> float:

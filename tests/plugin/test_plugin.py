@@ -416,7 +416,7 @@ class TestBaselines:
         def unsolved(*arguments: Any) -> Any:
             return dataclasses.replace(search(*arguments), status="not_finite", score=None)
 
-        monkeypatch.setattr("auto_quantize_model.run.search", unsolved)
+        monkeypatch.setattr("auto_quantize_model.engine.execution.search", unsolved)
         result = project.run("--publish", "-k", "wfp8")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert lines_with(result, "not published: ")

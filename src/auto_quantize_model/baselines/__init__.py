@@ -1,1 +1,1 @@
-"""Baselines: the committed artifacts of each case, what a run changes in them, and publishing. Imports no torch."""
+"""The committed artifacts of each case: where they lie, publishing over them, checking the tree. Imports no torch."""

@@ -15,14 +15,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines.exchange import exchange
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
-STAGING = ".publishing"
-"""The folder, two levels above a published one, in which it is prepared."""
 _PARKED = "old"
 _STALE_SECONDS = 3600
 _ATTEMPTS = 100

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.artifacts import write_files
 from auto_quantize_model.baselines.store import baseline_folder, read_baseline
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.manifest.older import is_older, mapping
+from auto_quantize_model.manifest.document import mapping
+from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports import markdown
 from auto_quantize_model.reports.rows import rows
+from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from auto_quantize_model.artifacts import render_reports
-from auto_quantize_model.baselines.bands import MACHINE
 from auto_quantize_model.baselines.folders import replace_folder
 from auto_quantize_model.baselines.store import (
     ForeignBaselineError,
@@ -15,7 +14,8 @@ from auto_quantize_model.baselines.store import (
     baseline_manifest,
     read_baseline,
 )
-from auto_quantize_model.baselines.wording import summary
+from auto_quantize_model.comparison.bands import MACHINE
+from auto_quantize_model.comparison.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
 from auto_quantize_model.manifest.older import is_older
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from auto_quantize_model.baselines.compare import Comparison
     from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.comparison.compare import Comparison
 
 Action = Literal["created", "updated", "unchanged", "mended"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN
 from auto_quantize_model.errors import InputError, UnavailableError
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
@@ -41,7 +41,7 @@ def locate(case: Case, named: Path | None = None) -> Located:
         raise UnavailableError(_nowhere(case))
     found = dataclasses.replace(found, path=_weights(found.path))
     if found.path.suffix == ".gguf" and not _has_gguf():
-        raise UnavailableError(f"{shown(found.path)} needs a package to be read: pip install gguf")
+        raise UnavailableError(f"{display_path(found.path)} needs a package to be read: pip install gguf")
     return found
 
 
@@ -136,7 +136,7 @@ def _has_gguf() -> bool:
 
 def _nowhere(case: Case) -> str:
     model = case.model
-    places = [shown(case.checkpoint)]
+    places = [display_path(case.checkpoint)]
     if model.package is not None:
         installed = " (installed, but without weights)" if _package_folders(model.package) else ""
         places.append(f"the package {model.package}{installed}")
@@ -158,7 +158,7 @@ def _install(case: Case) -> str | None:
 def _download(case: Case) -> str | None:
     if case.model.hub_id is None:
         return None
-    return f"hf download {case.model.hub_id} --local-dir {shlex.quote(shown(case.checkpoint))}"
+    return f"hf download {case.model.hub_id} --local-dir {shlex.quote(display_path(case.checkpoint))}"
 
 
 def _distribution(package: str | None) -> str:

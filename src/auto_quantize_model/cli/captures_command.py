@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.captures.kept import kept_captures, remove, to_prune
-from auto_quantize_model.captures.settings import CaptureSettings
-from auto_quantize_model.captures.sizes import parse_size, show_size
+from auto_quantize_model.byte_sizes import parse_bytes, show_bytes
 from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.engine.capture.kept import kept_captures, remove, to_prune
+from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from auto_quantize_model.captures.kept import KeptCapture
+    from auto_quantize_model.engine.capture.kept import KeptCapture
 
 
 def add_parser(subparsers: Any) -> None:
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _chosen(found: Sequence[KeptCapture], arguments: argparse.Namespace) -> list[KeptCapture]:
     try:
-        most = None if arguments.keep is None else parse_size(arguments.keep)
+        most = None if arguments.keep is None else parse_bytes(arguments.keep)
     except ValueError as error:
         raise InputError(f"captures --keep: {error}") from None
     return list(to_prune(found, unused_days=arguments.unused, keep_bytes=most))
@@ -86,7 +86,7 @@ def _table(captures: Sequence[KeptCapture]) -> Table:
             "stale" if each.stale else "usable",
             each.dtype,
             str(each.batches),
-            show_size(each.bytes),
+            show_bytes(each.bytes),
             f"{each.used:%Y-%m-%d}",
             each.hardware,
         )
@@ -95,4 +95,6 @@ def _table(captures: Sequence[KeptCapture]) -> Table:
 
 def _total(word: str, captures: Sequence[KeptCapture], root: Path) -> str:
     number = len(captures)
-    return f"{number} capture{'s' * (number != 1)} {word}, {show_size(sum(each.bytes for each in captures))}, in {root}"
+    return (
+        f"{number} capture{'s' * (number != 1)} {word}, {show_bytes(sum(each.bytes for each in captures))}, in {root}"
+    )

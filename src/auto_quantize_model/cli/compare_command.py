@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.artifacts import write_files
-from auto_quantize_model.baselines import comparison_report
-from auto_quantize_model.baselines.side_by_side import compare_sources
-from auto_quantize_model.baselines.sources import read_source
-from auto_quantize_model.baselines.wording import reasons, shown_ratio, summary, worst_by_group
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.cli.console import PLAIN_WIDTH, table_console
 from auto_quantize_model.cli.options import DEFAULT_SUITE
+from auto_quantize_model.comparison import report as comparison_report
+from auto_quantize_model.comparison.side_by_side import compare_sources
+from auto_quantize_model.comparison.sources import read_source
+from auto_quantize_model.comparison.wording import reasons, shown_ratio, summary, worst_by_group
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from auto_quantize_model.baselines.side_by_side import ComparedCase, SideBySide
+    from auto_quantize_model.comparison.side_by_side import ComparedCase, SideBySide
 
 _MOST_GROUPS = 15
 _MOST_OF_SEVERAL = 5

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.attribution.factors import Texts, stated
-from auto_quantize_model.attribution.report import LEGEND, as_json
-from auto_quantize_model.attribution.setups import Setup
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
 from auto_quantize_model.cli.console import table_console
 from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
 from auto_quantize_model.cli.progress import progress_bars
 from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.explain.factors import Texts, stated
+from auto_quantize_model.explain.report import LEGEND, as_json
+from auto_quantize_model.explain.setups import Setup
 from auto_quantize_model.manifest.document import read_manifest
 from auto_quantize_model.manifest.older import same_model
 from auto_quantize_model.reports.rows import short_name
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from auto_quantize_model.attribution.explanation import Explanation
-    from auto_quantize_model.attribution.shares import Part, Shares
     from auto_quantize_model.cases.settings import Tolerances
     from auto_quantize_model.cases.suite import Case, Suite
+    from auto_quantize_model.explain.explanation import Explanation
+    from auto_quantize_model.explain.shares import Part, Shares
 
 _MOST_GROUPS = 2
 _NEGLIGIBLE = 0.0005
@@ -127,7 +127,7 @@ def _explain(
 ) -> Explanation:
     with console.status("importing torch and ModelOpt"):
         import auto_quantize_model.run  # noqa: F401
-        from auto_quantize_model.attribution.explanation import explain_drift
+        from auto_quantize_model.explain.explanation import explain_drift
     with progress_bars(console) as progress:
         return explain_drift(setup, baseline, tolerances, texts=texts, model_paths=paths, progress=progress)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captures.settings import CaptureSettings
-from auto_quantize_model.captures.sizes import parse_size
+from auto_quantize_model.byte_sizes import parse_bytes
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.checkpoints.locate import named_path
+from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
     if arguments.keep_capture and arguments.engine != "replay":
         raise InputError("--keep-capture: the engine modelopt captures nothing; leave one out")
     try:
-        memory = None if arguments.capture_memory is None else parse_size(arguments.capture_memory)
+        memory = None if arguments.capture_memory is None else parse_bytes(arguments.capture_memory)
     except ValueError as error:
         raise InputError(f"--capture-memory {error}") from None
     return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=memory)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.reporting import Progress
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.artifacts import render_reports, write_files
+from auto_quantize_model.artifacts import render_reports
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import read_manifest
+from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     import argparse

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 import psutil
 import torch
 
-from auto_quantize_model.captures.sizes import show_size
-from auto_quantize_model.engine.captured import Placement
-from auto_quantize_model.engine.replay import CHUNK_ELEMENTS
+from auto_quantize_model.byte_sizes import show_bytes
+from auto_quantize_model.engine.capture.captured import Placement
+from auto_quantize_model.engine.replay.group_work import CHUNK_ELEMENTS
 from auto_quantize_model.families.device_memory import bytes_of, free_device_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from auto_quantize_model.engine.batches import TokenBatch
-    from auto_quantize_model.engine.capture_files import CaptureFiles
-    from auto_quantize_model.engine.groups import Group, Layout
+    from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.files import CaptureFiles
+    from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.scores import Group
 
 _FLOAT32 = 4
 _SPARE = 0.9
@@ -71,7 +72,7 @@ class MemoryPlan:
         on_device = min(needs.captured, self.device_bytes)
         on_host = min(needs.captured - on_device, self.host_bytes)
         places = {"in memory": on_device, "on the host": on_host, "on disk": needs.captured - on_device - on_host}
-        return ", ".join(f"{show_size(size)} {place}" for place, size in places.items() if size) or "nothing"
+        return ", ".join(f"{show_bytes(size)} {place}" for place, size in places.items() if size) or "nothing"
 
 
 def predict(

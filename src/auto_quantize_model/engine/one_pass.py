@@ -10,35 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.captures.identity import capture_name, code_version, digest
-from auto_quantize_model.captures.kept import unkept_folder
-from auto_quantize_model.captures.sizes import show_size
-from auto_quantize_model.engine.capture_files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
-from auto_quantize_model.engine.captured import capture
+from auto_quantize_model.byte_sizes import show_bytes
+from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
+from auto_quantize_model.engine.capture.identity import capture_name, code_version, digest
+from auto_quantize_model.engine.capture.kept import unkept_folder
 from auto_quantize_model.engine.devices import devices_of
 from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.memory import plans, predict
-from auto_quantize_model.engine.progress import unnoticed
-from auto_quantize_model.engine.replay import describe_rows, replay
-from auto_quantize_model.engine.score_files import ScoreFiles
+from auto_quantize_model.engine.replay.replay import replay
+from auto_quantize_model.engine.replay.rows import describe_rows
+from auto_quantize_model.engine.replay.score_files import ScoreFiles
 from auto_quantize_model.errors import CaseError
-from auto_quantize_model.families.device_memory import let_go
+from auto_quantize_model.families.device_memory import release_memory
+from auto_quantize_model.reporting import Reporting, no_notice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from auto_quantize_model.captures.settings import CaptureSettings
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
-    from auto_quantize_model.engine.batches import TokenBatch
-    from auto_quantize_model.engine.groups import Layout
+    from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.groups import Layout
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.engine.memory import MemoryPlan, Needs
-    from auto_quantize_model.engine.progress import Notice, Progress
-    from auto_quantize_model.engine.replay import FormatSize
-    from auto_quantize_model.engine.scores import GroupScore
     from auto_quantize_model.families.loaded import LoadedModel
-    from auto_quantize_model.plan import RunPlan
+    from auto_quantize_model.plan import FormatSize, PassPlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
+    from auto_quantize_model.reporting import Notice
+    from auto_quantize_model.scores import GroupScore
 
     Scores = dict[FormatSize, list[GroupScore]]
 
@@ -47,12 +47,12 @@ _ATTEMPTS = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Pass:
-    """Everything that a pass works with, ready to run."""
+class LoadedPass:
+    """Everything that a pass works with once its model is loaded."""
 
     loaded: LoadedModel
     layout: Layout
-    plan: RunPlan
+    plan: PassPlan
     batches: Sequence[TokenBatch]
     formats: Mapping[str, FormatQuantizers]
     checkpoint: Checkpoint
@@ -93,7 +93,7 @@ class Pass:
         return [settings, config._attn_implementation, torch.get_float32_matmul_precision()]
 
 
-def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Notice) -> Scores:
+def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> Scores:
     """Score every group for every format and size; memory that runs out is met with the next smaller plan."""
     needs = predict(
         work.loaded,
@@ -103,62 +103,63 @@ def score(work: Pass, settings: CaptureSettings, progress: Progress, notice: Not
         len({each.weight_key for each in work.formats.values()}),
     )
     tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
-    _tell_prediction(work, needs, tried[0], notice)
+    _tell_prediction(work, needs, tried[0], reporting.notice)
     for smaller, plan in enumerate(tried, start=1):
         try:
-            scores = _score_within(work, settings, plan, plan.needs_files(needs), progress, notice)
+            scores = _score_within(work, settings, plan, plan.needs_files(needs), reporting)
         except torch.OutOfMemoryError:
             # Not retried in here: the exception holds on to what it ran out of memory with.
             then = "; trying a smaller plan" if smaller < len(tried) else ""
-            notice(f"out of GPU memory with captured tensors {plan.describe(needs)}{then}")
+            reporting.notice(f"out of GPU memory with captured tensors {plan.describe(needs)}{then}")
         else:
-            _tell_peak(work.devices, notice)
+            _tell_peak(work.devices, reporting.notice)
             return scores
-        let_go()
+        release_memory()
     raise CaseError(_out_of_memory(work, needs))
 
 
 def _score_within(
-    work: Pass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, progress: Progress, notice: Notice
+    work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, reporting: Reporting
 ) -> Scores:
     with _folder(work, settings, needs_files=needs_files) as folder:
         tell_kept = settings.keep
         for _ in range(_ATTEMPTS):
             try:
-                return _capture_and_replay(work, settings, plan, folder, progress, notice if tell_kept else unnoticed)
+                tell = reporting.notice if tell_kept else no_notice
+                return _capture_and_replay(work, settings, plan, folder, Reporting(reporting.progress, tell))
             except DamagedCaptureError as error:
-                notice(f"{error}; capturing it again")
+                reporting.notice(f"{error}; capturing it again")
                 # What is damaged counted as kept, and what was just made would count too.
                 tell_kept = False
         raise CaseError(f"{folder}: captures that were just written read back damaged; name another folder for them")
 
 
 def _capture_and_replay(
-    work: Pass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, progress: Progress, tell_kept: Notice
+    work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, reporting: Reporting
 ) -> Scores:
     files = None
     if folder is not None:
         about = {"model": work.plan.cases[0].model.name, **work.facts}
         files = CaptureFiles(folder, work.batch_names, about)
     placement = plan.placement(files)
-    captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, progress, placement)
+    captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, reporting.progress, placement)
     if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made
-        tell_kept(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
+        reporting.notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
     return replay(
         captured,
         work.loaded,
         work.plan,
         describe_rows(work.plan, work.batches, work.plan.scored),
         work.formats,
-        progress,
+        reporting.progress,
         shared=_score_files(work, settings),
         chunk_elements=plan.chunk_elements,
     )
 
 
 @contextlib.contextmanager
-def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iterator[Path | None]:
+def _folder(work: LoadedPass, settings: CaptureSettings, *, needs_files: bool) -> Iterator[Path | None]:
     """The folder for captured batches; None where they stay in memory, gone afterwards unless they are kept."""
     if settings.keep:
         yield settings.root / capture_name(work.facts)
@@ -175,7 +176,7 @@ def _folder(work: Pass, settings: CaptureSettings, *, needs_files: bool) -> Iter
         yield None
 
 
-def _score_files(work: Pass, settings: CaptureSettings) -> ScoreFiles | None:
+def _score_files(work: LoadedPass, settings: CaptureSettings) -> ScoreFiles | None:
     if settings.shared is None:
         return None
     asked = [
@@ -187,11 +188,11 @@ def _score_files(work: Pass, settings: CaptureSettings) -> ScoreFiles | None:
     return ScoreFiles(settings.shared / f"scores-{digest(json.dumps(asked, sort_keys=True).encode())}")
 
 
-def _tell_prediction(work: Pass, needs: Needs, plan: MemoryPlan, notice: Notice) -> None:
+def _tell_prediction(work: LoadedPass, needs: Needs, plan: MemoryPlan, notice: Notice) -> None:
     captured = f"captured tensors {plan.describe(needs)}"
     if work.device.type == "cuda":
         peak = needs.model + min(needs.captured, plan.device_bytes) + needs.working
-        notice(f"memory: predicted peak {show_size(peak)}, of it the model {show_size(needs.model)}; {captured}")
+        notice(f"memory: predicted peak {show_bytes(peak)}, of it the model {show_bytes(needs.model)}; {captured}")
         for device in work.devices:
             torch.cuda.reset_peak_memory_stats(device)
     elif plan.needs_files(needs):
@@ -199,15 +200,15 @@ def _tell_prediction(work: Pass, needs: Needs, plan: MemoryPlan, notice: Notice)
 
 
 def _tell_peak(devices: Sequence[torch.device], notice: Notice) -> None:
-    peaks = [show_size(torch.cuda.max_memory_allocated(device)) for device in devices if device.type == "cuda"]
+    peaks = [show_bytes(torch.cuda.max_memory_allocated(device)) for device in devices if device.type == "cuda"]
     if peaks:
         notice(f"memory: peak {', '.join(peaks)}")
 
 
-def _out_of_memory(work: Pass, needs: Needs) -> str:
+def _out_of_memory(work: LoadedPass, needs: Needs) -> str:
     autoquant = work.plan.cases[0].autoquant
     return (
-        f"out of GPU memory, with every captured tensor elsewhere: the model takes {show_size(needs.model)} and the "
-        f"pass about {show_size(needs.working)} beside it; lower autoquant.batch_size (now {autoquant.batch_size}), "
+        f"out of GPU memory, with every captured tensor elsewhere: the model takes {show_bytes(needs.model)} and the "
+        f"pass about {show_bytes(needs.working)} beside it; lower autoquant.batch_size (now {autoquant.batch_size}), "
         "free the GPU of other processes, or let more GPUs be seen"
     )

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
+from auto_quantize_model.scores import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from auto_quantize_model.cases.settings import AutoQuantSettings
-    from auto_quantize_model.engine.scores import GroupScore
-
-SearchStatus = Literal["optimal", "infeasible", "not_finite", "not_solved"]
+    from auto_quantize_model.scores import GroupScore, SearchStatus
 
 _QUANTIZED = "quantized"
 _LARGEST = 1e6
 """The largest score that the solver is given."""
 _TOLERANCE = 1e-12
 """ModelOpt's own slack, as a share of the unquantized cost."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Selection:
-    """Which groups the search quantizes, and what that costs."""
-
-    budget_bits: float
-    effective_bits: float
-    score: float | None
-    status: SearchStatus
-    quantized: tuple[bool, ...]
-    """Per group, in the order of the scores."""
 
 
 def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuantSettings) -> Selection:

@@ -23,7 +23,7 @@ def free_device_memory(device: torch.device) -> int:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def let_go() -> None:
+def release_memory() -> None:
     """Free what nothing refers to any more, and give it back to the driver."""
     gc.collect()
     # Does nothing where CUDA has not started.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from auto_quantize_model.captures.sizes import show_size
+from auto_quantize_model.byte_sizes import show_bytes
 from auto_quantize_model.errors import CaseError
-from auto_quantize_model.families.device_memory import bytes_of, free_device_memory, let_go
+from auto_quantize_model.families.device_memory import bytes_of, free_device_memory, release_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
     """Move what text passes through to a device; what is larger than a GPU is spread over all that can be seen."""
     parts = _parts(loaded)
     if device.type == "cuda":
-        let_go()
+        release_memory()
         size, free = bytes_of(parts.parameters()), free_device_memory(device)
         one_named, gpus = ":" in str(device), _all_gpus()
         if size > free * _SHARE and not one_named and (size > free or len(gpus) > 1):
@@ -31,7 +31,7 @@ def place(loaded: LoadedModel, device: torch.device) -> None:
             return
         if size > free:
             raise CaseError(
-                f"the model takes {show_size(size)}, and '{device}' has {show_size(free)} free; "
+                f"the model takes {show_bytes(size)}, and '{device}' has {show_bytes(free)} free; "
                 "let it choose among all GPUs (device cuda), or free it of other processes"
             )
     parts.to(device)
@@ -46,9 +46,9 @@ def spread(loaded: LoadedModel, most: Mapping[int | str, int]) -> None:
     # Without a place to put the rest, accelerate would put it into main memory, where no gradient comes back from.
     places = infer_auto_device_map(model, max_memory={"cpu": 0, **most}, no_split_module_classes=whole)
     if not set(places.values()) <= set(most):
-        size, rooms = bytes_of(_parts(loaded).parameters()), " + ".join(show_size(room) for room in most.values())
+        size, rooms = bytes_of(_parts(loaded).parameters()), " + ".join(show_bytes(room) for room in most.values())
         raise CaseError(
-            f"the model takes {show_size(size)}, and the GPUs that can be seen have {rooms} for it "
+            f"the model takes {show_bytes(size)}, and the GPUs that can be seen have {rooms} for it "
             "beside what the pass needs; let more GPUs be seen, or free them of other processes"
         )
     dispatch_model(model, places, force_hooks=True)

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from auto_quantize_model.cases.suite import Case
-    from auto_quantize_model.engine.scores import CaseScores, GroupScore
-    from auto_quantize_model.engine.search import Selection
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
+    from auto_quantize_model.scores import CaseScores, GroupScore, Selection
 
 _STATE_KEYS = ("candidate_stats", "best", "constraints")
 _MEASURED = ("scored", "saturated")

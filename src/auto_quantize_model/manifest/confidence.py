@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from auto_quantize_model.engine.scores import GroupScore
+    from auto_quantize_model.scores import GroupScore
     from auto_quantize_model.statistics.sufficiency import TopTen
     from auto_quantize_model.statistics.uncertainty import KlUncertainty, Uncertainty
 

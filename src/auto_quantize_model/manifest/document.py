@@ -6,13 +6,13 @@ import functools
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from jsonschema.exceptions import ValidationError
@@ -77,6 +77,12 @@ def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str
         raise InputError(f"{path}: not a manifest: {error}") from None
     result: dict[str, Any] = value
     return result
+
+
+def mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What is under a key, if that is a mapping; else an empty one."""
+    inner = value.get(key)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def _refuse_constant(name: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX
+from auto_quantize_model.manifest.document import RECIPE_SUFFIX, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,12 +113,6 @@ def model_name(identifier: str) -> str:
         return hub.split("--")[-1]
     telling = [part for part in parts if not _SAYS_NOTHING.fullmatch(part)]
     return (telling or parts or [identifier])[-1]
-
-
-def mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """What is under a key, if that is a mapping; else an empty one."""
-    found = value.get(key)
-    return found if isinstance(found, Mapping) else {}
 
 
 def _entry(name: str, entry: Mapping[str, Any], names: object) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from auto_quantize_model.baselines.checks import stale_reports
 from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
-from auto_quantize_model.baselines.tree import stale_reports
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.consistency import inconsistencies
 from auto_quantize_model.manifest.structure import manifest_structure
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.schema_check import check_against_snapshot
@@ -39,7 +39,7 @@ class BaselineCheck:
         except InputError as error:
             self._fail(str(error))
         if manifest is None:
-            self._fail(f"{shown(baseline_folder(self.case))}: the baseline is gone")
+            self._fail(f"{display_path(baseline_folder(self.case))}: the baseline is gone")
         return manifest
 
     def check_schema(self, snapshot: SnapshotAssertion) -> None:

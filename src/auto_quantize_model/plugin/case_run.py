@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from auto_quantize_model.artifacts import manifest_name, render_reports, write_case
-from auto_quantize_model.baselines.compare import compare
 from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
-from auto_quantize_model.baselines.wording import describe
 from auto_quantize_model.checkpoints.locate import has_own_checkpoint
+from auto_quantize_model.comparison.compare import compare
+from auto_quantize_model.comparison.wording import describe
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.manifest.document import InvalidManifestError, read_manifest
-from auto_quantize_model.manifest.older import is_older, mapping
+from auto_quantize_model.manifest.document import InvalidManifestError, mapping, read_manifest
+from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.structure import manifest_structure
-from auto_quantize_model.paths import shown
+from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.record import new_record
@@ -121,7 +121,7 @@ class CaseRun:
             self._fail(f"{error}\nto make it anew: {self._commands.case('--publish')}", "failed")
         if baseline is None:
             self._fail(
-                f"{self.case.id}: no baseline in {shown(baseline_folder(self.case))}\n"
+                f"{self.case.id}: no baseline in {display_path(baseline_folder(self.case))}\n"
                 f"to create it: {self._commands.case('--publish')}",
                 "new",
             )
@@ -129,7 +129,7 @@ class CaseRun:
         self.record.note(comparison)
         if comparison.verdict in ("drift", "incomparable"):
             file = baseline_folder(self.case) / manifest_name(baseline)
-            lines = [f"{self.case.id}, against {shown(file)}", *describe(comparison), *self._next_steps()]
+            lines = [f"{self.case.id}, against {display_path(file)}", *describe(comparison), *self._next_steps()]
             self._fail("\n".join(lines), comparison.verdict)
 
     @functools.cached_property
@@ -159,7 +159,7 @@ class CaseRun:
         self._session.write_config()
         manifest = self._baseline
         if manifest is None:
-            reason = f"no manifest in {shown(baseline_folder(self.case))} to regenerate the reports from"
+            reason = f"no manifest in {display_path(baseline_folder(self.case))} to regenerate the reports from"
             if not has_own_checkpoint(self.case):
                 self._skip(reason)
             raise InputError(reason)
@@ -179,7 +179,7 @@ class CaseRun:
         if changing:
             return [f"this run had --sensitivity-override {changing[0]}, which the baseline has not"]
         return [
-            f"this run's artifacts: {shown(self.artifacts)}",
+            f"this run's artifacts: {display_path(self.artifacts)}",
             f"if the change is meant: {self._commands.case('--publish')}",
         ]
 

@@ -203,9 +203,9 @@ def _check_override(text: str) -> None:
 
 
 def _memory(text: str) -> int:
-    from auto_quantize_model.captures.sizes import parse_size
+    from auto_quantize_model.byte_sizes import parse_bytes
 
-    return parse_size(text)
+    return parse_bytes(text)
 
 
 def _model_path(text: str) -> tuple[str, Path]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from auto_quantize_model.captures.settings import CaptureSettings
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.progress import Announcer
@@ -141,7 +141,7 @@ class Passes:
         return results
 
     def _captures(self, device: str) -> CaptureSettings:
-        from auto_quantize_model.captures.settings import CaptureSettings
+        from auto_quantize_model.engine.capture.settings import CaptureSettings
 
         options, worker = self._options, self._worker
         return CaptureSettings(

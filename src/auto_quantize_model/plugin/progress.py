@@ -7,12 +7,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.engine.progress import silent
+from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
     import pytest
 
-    from auto_quantize_model.engine.progress import Progress
+    from auto_quantize_model.reporting import Progress
 
 _REDRAW_SECONDS = 0.1
 

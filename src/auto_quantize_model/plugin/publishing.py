@@ -39,9 +39,9 @@ class Publisher:
             record.published, record.reason = publication.action, publication.reason
 
     def _publish(self, case: Case, suite: Suite, record: Record) -> Publication:
-        from auto_quantize_model.baselines.compare import compare
         from auto_quantize_model.baselines.publish import publish_case, publish_reports
         from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
+        from auto_quantize_model.comparison.compare import compare
         from auto_quantize_model.errors import InputError
         from auto_quantize_model.manifest.document import read_manifest
 

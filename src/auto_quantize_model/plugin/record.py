@@ -11,7 +11,7 @@ import pytest
 from auto_quantize_model.plugin.collection import case_of
 
 if TYPE_CHECKING:
-    from auto_quantize_model.baselines.compare import Comparison
+    from auto_quantize_model.comparison.compare import Comparison
     from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.collection import SuiteCase
     from auto_quantize_model.plugin.session import Session

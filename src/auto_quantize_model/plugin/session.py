@@ -131,9 +131,9 @@ class Session:
         file = self.options.json
         if file is None:
             return
-        from auto_quantize_model.artifacts import write_files
         from auto_quantize_model.errors import InputError
         from auto_quantize_model.plugin.summary import summary_document
+        from auto_quantize_model.whole_files import write_files
 
         # Under pytest-xdist only the workers know which cases were selected and not reached.
         not_reached = [new_record(each, None) for each in self.passes.cases if each.case.id not in self.records]

@@ -6,7 +6,7 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.paths import shortened, shown
+from auto_quantize_model.paths import display_path, shortened
 from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[st
     yield from _passes(found)
     yield from _published(found)
     if any(record.artifacts for record in found):
-        yield f"artifacts: {shown(output)}"
+        yield f"artifacts: {display_path(output)}"
     for problem in problems:
         yield f"error: {problem}"
 

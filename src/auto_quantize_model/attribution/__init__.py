@@ -1,1 +1,0 @@
-"""Attribution: which share of a drift each of its causes explains, found by running the case again."""

@@ -1,0 +1,172 @@
+"""Checks of a committed models tree. Each yields its problems, one line each, which name the file."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.artifacts import REPORT_NAMES, STAGING, render_reports
+from auto_quantize_model.baselines.index import committed_index, index_file, index_text, publish_command
+from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.checkpoints.locate import has_own_checkpoint
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.git import ask_git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from auto_quantize_model.cases.suite import Case, Suite
+
+_PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
+_EXCERPT = 60
+
+_POSIX = r"(?<![\w./~<)\]}*])/(?:[\w.@+~-]+/)+[\w.@+~-]+"
+_FILE_URL = r"(?<!\w)file:/+[\w.@+~-]+"
+_WINDOWS = r"(?<!\w)[A-Za-z]:(?:\\+|/)[\w.@+~ -]+"
+_HOME = r"(?<![\w./~<)\]}*])/(?:home|root|tmp|mnt|opt|usr|var|Users)\b"
+_ABSOLUTE_PATH = re.compile("|".join((_POSIX, _FILE_URL, _WINDOWS, _HOME)))
+_JSON_WHITESPACE = re.compile(r"(?<!\\)\\[nrt]")
+"""An escaped line end or tab, whose letter would join the word after it."""
+
+
+def stale_reports(case: Case) -> Iterator[str]:
+    """Artifacts of a case's baseline that are missing, unreadable or not what its manifest gives."""
+    folder = baseline_folder(case)
+    try:
+        baseline = read_baseline(case)
+    except InputError as error:
+        yield str(error)
+        return
+    if baseline is None:
+        return
+    for name, text in render_reports(baseline).items():
+        problem = _staleness(folder / name, text)
+        if problem is not None:
+            yield f"{folder / name}: {problem}"
+
+
+def missing_baselines(suite: Suite) -> Iterator[str]:
+    """Cases without a baseline whose model is here."""
+    for case in suite.cases:
+        if has_own_checkpoint(case) and not baseline_folder(case).is_dir():
+            yield f"{baseline_folder(case)}: no baseline; create it: {publish_command(suite, case.id)}"
+
+
+def stray_baselines(suite: Suite, models: Path) -> Iterator[str]:
+    """Folders of baselines that no case of the suite has."""
+    expected = {case.run_folder for case in suite.cases}
+    for folder in sorted(models.glob("*/layer-analysis/weight-*/*")):
+        if folder.is_dir() and folder.relative_to(models) not in expected:
+            yield f"{folder}: no case of {suite.path} has it; remove it, or add its model, pair and size to the suite"
+
+
+def stale_index(suite: Suite, model: str) -> Iterator[str]:
+    """A model's index that is missing or not what its baselines give."""
+    try:
+        problem = _difference(committed_index(suite, model), index_text(suite, model))
+    except InputError as error:
+        yield str(error)
+        return
+    if problem is not None:
+        yield f"{index_file(suite, model)}: {problem}; write it anew: publish a case of {model}, or its reports alone"
+
+
+def unknown_files(models: Path) -> Iterator[str]:
+    """Files in a models tree, committed or about to be, that have no place there."""
+    tracked = _tracked(models)
+    for path in map(PurePosixPath, _on_disk(models) if tracked is None else tracked):
+        if path.suffix.lower() in _PICKLES:
+            yield f"{models / path}: a pickle may run code when it is loaded; remove it, or convert it to safetensors"
+        elif not _has_place(path):
+            yield f"{models / path}: has no place in a models tree; move it away, or have git ignore it"
+
+
+def artifact_files(models: Path) -> Iterator[Path]:
+    """The manifests, reports and indices of a models tree."""
+    for path in sorted(models.glob("*/layer-analysis/**/*")):
+        if path.is_file() and STAGING not in path.parts:
+            yield path
+
+
+def absolute_paths(files: Iterable[Path]) -> Iterator[str]:
+    """Lines of artifacts that name a place on somebody's machine."""
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            yield f"{file}: cannot be read as text: {error}; restore it or publish the case again"
+            continue
+        if file.suffix == ".json":
+            text = _JSON_WHITESPACE.sub("  ", text)
+        for number, line in enumerate(text.splitlines(), start=1):
+            found = _ABSOLUTE_PATH.search(line)
+            if found:
+                yield f"{file}:{number}: holds the absolute path '{found[0]}'; name the thing, not its place"
+
+
+def _staleness(file: Path, text: str) -> str | None:
+    try:
+        return _difference(file.read_bytes(), text)
+    except FileNotFoundError:
+        return _difference(None, text)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def _difference(committed: bytes | None, generated: str) -> str | None:
+    """How committed bytes differ from generated text: the first line that does."""
+    if committed is None:
+        return "missing"
+    if committed == generated.encode():
+        return None
+    theirs, ours = committed.decode(errors="replace").split("\n"), generated.split("\n")
+    for number, (old, new) in enumerate(itertools.zip_longest(theirs, ours), start=1):
+        if old != new:
+            return f"line {number} is {_excerpt(old, new)}, generated {_excerpt(new, old)}"
+    return "not valid UTF-8"
+
+
+def _excerpt(line: str | None, other: str | None) -> str:
+    """A line, cut so that it shows where it begins to differ from the other."""
+    if line is None:
+        return "(no line)"
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(line, other or "", strict=False))
+    start = max(sum(1 for _ in same) - _EXCERPT // 3, 0)
+    end = start + _EXCERPT
+    return f"{'...' if start else ''}{line[start:end]!r}{'...' if end < len(line) else ''}"
+
+
+def _tracked(models: Path) -> list[str] | None:
+    """What git has, or would take, below a folder; None where the folder is in no work tree."""
+    chosen = ("--cached", "--others", "--exclude-standard", f"--exclude={STAGING}/")
+    listed = ask_git("ls-files", *chosen, "-z", folder=models)
+    if listed is None:
+        return None
+    names = sorted({name for name in os.fsdecode(listed).split("\0") if name})
+    return [name for name in names if os.path.lexists(models / name)]
+
+
+def _on_disk(models: Path) -> list[str]:
+    paths = (path.relative_to(models) for path in sorted(models.rglob("*")) if not path.is_dir())
+    return [path.as_posix() for path in paths if path.parts[1:2] != ("checkpoint",) and STAGING not in path.parts]
+
+
+def _has_place(path: PurePosixPath) -> bool:
+    match path.parts:
+        case ("README.md",) | (_, "model.yaml" | "README.md") | (_, "layer-analysis", "README.md"):
+            return True
+        case (_, script):
+            return script.endswith(".py")
+        case (_, "checkpoint", *_):
+            return True
+        case (_, "layer-analysis", weight, _, artifact):
+            return weight.startswith("weight-") and _is_artifact(artifact)
+        case _:
+            return False
+
+
+def _is_artifact(name: str) -> bool:
+    return name in REPORT_NAMES or name.endswith("_quant_manifest.json")

@@ -1,0 +1,289 @@
+"""How two manifests of any age differ, and whether that is more than noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from auto_quantize_model.comparison.bands import MACHINE, choose_band
+from auto_quantize_model.comparison.causes import causes
+from auto_quantize_model.comparison.differences import ABSENT, Difference, differences_in
+from auto_quantize_model.comparison.matching import match_groups
+from auto_quantize_model.manifest.document import RECIPE_SUFFIX, mapping
+from auto_quantize_model.manifest.older import is_older, normalised, same_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from auto_quantize_model.cases.settings import Tolerances
+    from auto_quantize_model.comparison.bands import ChosenBand
+    from auto_quantize_model.comparison.causes import Cause
+    from auto_quantize_model.comparison.matching import Matching
+
+Verdict = Literal["identical", "within_noise", "drift", "incomparable"]
+Measure = Literal["importance", "predicted_kl", "scores"]
+
+VERDICTS: tuple[Verdict, ...] = ("identical", "within_noise", "drift", "incomparable")
+"""From the best to the worst."""
+
+_INPUTS = ("case", "scheme", "model", "dataset", "calibration", "quantization")
+_GROUP_INPUTS = ("modules", "formats", "costs")
+_OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
+_GROUPS = "layer_sensitivity"
+_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl")
+_TOTAL = "autoquant_state.score"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupChange:
+    """One number of one group, in the baseline and in the run."""
+
+    group: str
+    measure: Measure
+    old: float
+    new: float
+    within: bool
+    """Whether the two agree within the tolerance."""
+
+    @property
+    def ratio(self) -> float | None:
+        """The new number as a multiple of the old one; None where there is no such multiple."""
+        return _ratio(self.old, self.new)
+
+    @property
+    def distance(self) -> float:
+        """The difference as a share of the larger number: 0 for the same, 2 for opposite ones."""
+        if self.old == self.new:
+            return 0.0
+        if not (math.isfinite(self.old) and math.isfinite(self.new)):
+            return math.inf
+        larger = max(abs(self.old), abs(self.new))
+        return abs(self.old / larger - self.new / larger)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a manifest differs from its baseline, or from any other, and what that amounts to."""
+
+    verdict: Verdict
+    inputs: tuple[Difference, ...]
+    """What went in and is not the same: then the numbers are not of the same thing."""
+    outcomes: tuple[Difference, ...]
+    """What came out otherwise, but for the numbers that have a tolerance."""
+    beside: tuple[Difference, ...]
+    """What decides nothing but may be the cause: versions, device, engine."""
+    causes: tuple[Cause, ...]
+    """What may have moved the numbers, the most likely first."""
+    groups: tuple[GroupChange, ...]
+    """Every number that both manifests have, the one that moved most first."""
+    total_old: float | None
+    total_new: float | None
+    band: ChosenBand
+    unstated: tuple[str, ...]
+    """What only one of the two states, where one is an older manifest: that decides nothing."""
+    unmeasured: tuple[str, ...]
+    """Groups that only one of the two has, without a number, where one is an older manifest."""
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """What must be the same and is not: first what went in, then what came out."""
+        return (*self.inputs, *self.outcomes)
+
+    @property
+    def moved(self) -> tuple[GroupChange, ...]:
+        """The numbers that are not exactly the same."""
+        return tuple(change for change in self.groups if change.old != change.new)
+
+    @property
+    def worst(self) -> GroupChange | None:
+        """The number that moved most; None where none moved."""
+        return next(iter(self.moved), None)
+
+    @property
+    def drifted_groups(self) -> tuple[str, ...]:
+        """The groups with a number outside its tolerance, the worst first."""
+        return tuple(dict.fromkeys(change.group for change in self.groups if not change.within))
+
+    @property
+    def total_ratio(self) -> float | None:
+        """The new total score as a multiple of the old one; None where there is no such multiple."""
+        if self.total_old is None or self.total_new is None:
+            return None
+        return _ratio(self.total_old, self.total_new)
+
+    @property
+    def total_within(self) -> bool:
+        """Whether the total scores agree; a total that only one has is among the differences."""
+        return _agree(self.total_old, self.total_new, self.band.total)
+
+
+def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances: Tolerances) -> Comparison:
+    """Compare a manifest with its baseline, or with any other manifest.
+
+    Two numbers agree when they differ by at most the tolerance times the larger of the two, so that the verdict does
+    not depend on which of them is the baseline. A predicted KL that only one engine gives is left out. Where one of
+    the two is an older manifest, only what both state is compared.
+    """
+    partial = is_older(baseline) or is_older(manifest)
+    old, new = _comparable(baseline, manifest) if partial else (baseline, manifest)
+    matching, band = match_groups(old, new), choose_band(old, new, tolerances)
+    total_old, total_new = _total(old), _total(new)
+    both_have_total = total_old is not None and total_new is not None
+    found = _Found(
+        inputs=[*differences_in(_INPUTS, old, new), *_group_inputs(matching, measured_only=partial)],
+        outcomes=[*_outcomes(old, new, but=_TOTAL if both_have_total else None), *_group_outcomes(matching)],
+        beside=list(differences_in(MACHINE, old, new)),
+    )
+    unstated = found.drop_what_one_states() if partial else []
+    lone = list(_lone_groups(matching))
+    unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
+    inputs = [*found.inputs, *(each for each in lone if each not in unmeasured)]
+    groups = sorted(_group_changes(matching, band.group), key=_most_moved_first)
+    comparison = Comparison(
+        verdict="within_noise",
+        inputs=tuple(inputs),
+        outcomes=tuple(found.outcomes),
+        beside=tuple(found.beside),
+        causes=causes((*inputs, *found.beside), old, new),
+        groups=tuple(groups),
+        total_old=total_old,
+        total_new=total_new,
+        band=band,
+        unstated=tuple(unstated),
+        unmeasured=tuple(each.key.removeprefix(f"{_GROUPS}.").removesuffix(RECIPE_SUFFIX) for each in unmeasured),
+    )
+    return dataclasses.replace(comparison, verdict=_verdict(comparison))
+
+
+@dataclasses.dataclass(slots=True)
+class _Found:
+    """What differs, by what it means."""
+
+    inputs: list[Difference]
+    outcomes: list[Difference]
+    beside: list[Difference]
+
+    def drop_what_one_states(self) -> list[str]:
+        """Keep what both state; returns the keys of the rest, each once for all layers or groups."""
+        dropped = [each for each in (*self.inputs, *self.outcomes, *self.beside) if not _both_state(each)]
+        self.inputs, self.outcomes, self.beside = (
+            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.beside)
+        )
+        return list(dict.fromkeys(_once_for_all(each.key) for each in dropped))
+
+
+def _verdict(found: Comparison) -> Verdict:
+    if found.inputs:
+        return "incomparable"
+    if found.outcomes or found.drifted_groups or not found.total_within:
+        return "drift"
+    same_total = None in (found.total_old, found.total_new) or found.total_old == found.total_new
+    return "identical" if same_total and not found.moved else "within_noise"
+
+
+def _most_moved_first(change: GroupChange) -> float:
+    """Rounded, so that a group's two numbers, which move together, keep their order."""
+    return -float(f"{change.distance:.6g}")
+
+
+def _comparable(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two manifests, one of them at least an older one, without what their tools only write differently."""
+    both = normalised(baseline), normalised(manifest)
+    one, other = (mapping(each, "model").get("id") for each in both)
+    alike = one is not None and other is not None and same_model(one, other)
+    other_layers = mapping(both[0], "layers").keys() != mapping(both[1], "layers").keys()
+    for each in both:
+        each["autoquant_state"] = _without(mapping(each, "autoquant_state"), "keys")
+        if alike:
+            each["model"] = _without(mapping(each, "model"), "id")
+        if other_layers:
+            each.pop("num_quantized_layers", None)
+    return both
+
+
+def _without(value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: inner for name, inner in value.items() if name != key}
+
+
+def _both_state(difference: Difference) -> bool:
+    """Whether it decides: a score that only one of the two has does, for then there is nothing to compare."""
+    return ABSENT not in (difference.old, difference.new) or difference.key.endswith(".importance")
+
+
+def _once_for_all(key: str) -> str:
+    if key.startswith("layers."):
+        return "layers"
+    if key.startswith(f"{_GROUPS}."):
+        return f"{_GROUPS}.*.{key.rpartition('.')[2]}"
+    return key
+
+
+def _outcomes(old: Mapping[str, Any], new: Mapping[str, Any], but: str | None) -> Iterator[Difference]:
+    yield from (each for each in differences_in(_OUTCOMES, old, new) if each.key != but)
+
+
+def _lone_groups(matching: Matching) -> Iterator[Difference]:
+    for name, entry in matching.only_old.items():
+        yield Difference(f"{_GROUPS}.{name}", entry, ABSENT)
+    for name, entry in matching.only_new.items():
+        yield Difference(f"{_GROUPS}.{name}", ABSENT, entry)
+
+
+def _is_measured(entry: Mapping[str, Any]) -> bool:
+    return _number(entry.get("importance")) is not None
+
+
+def _group_inputs(matching: Matching, *, measured_only: bool) -> Iterator[Difference]:
+    for group in matching.both:
+        if not measured_only or _is_measured(group.old) or _is_measured(group.new):
+            yield from differences_in(_GROUP_INPUTS, group.old, group.new, f"{_GROUPS}.{group.key}.")
+
+
+def _group_outcomes(matching: Matching) -> Iterator[Difference]:
+    for group in matching.both:
+        yield from differences_in(("status",), group.old, group.new, f"{_GROUPS}.{group.key}.")
+        if _is_measured(group.old) != _is_measured(group.new):
+            yield from differences_in(("importance",), group.old, group.new, f"{_GROUPS}.{group.key}.")
+
+
+def _group_changes(matching: Matching, tolerance: float) -> Iterator[GroupChange]:
+    for group in matching.both:
+        name, edited = group.key.removesuffix(RECIPE_SUFFIX), _is_edited(group.old) or _is_edited(group.new)
+        for measure in (*_MEASURES, *(("scores",) if edited else ())):
+            old, new = _measure(group.old, measure), _measure(group.new, measure)
+            if old is not None and new is not None:
+                yield GroupChange(name, measure, old, new, _agree(old, new, tolerance))
+
+
+def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:
+    value = entry.get(measure)
+    return _number(value[0] if isinstance(value, list) and value else value)
+
+
+def _is_edited(entry: Mapping[str, Any]) -> bool:
+    """Whether somebody changed one of two numbers that every tool writes alike: importance, and the first score."""
+    importance, first = _measure(entry, "importance"), _measure(entry, "scores")
+    return importance is not None and first is not None and importance != first
+
+
+def _total(manifest: Mapping[str, Any]) -> float | None:
+    return _number(mapping(manifest, "autoquant_state").get("score"))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _agree(old: float | None, new: float | None, tolerance: float) -> bool:
+    return old is None or new is None or math.isclose(old, new, rel_tol=tolerance, abs_tol=0.0)
+
+
+def _ratio(old: float, new: float) -> float | None:
+    ratio = new / old if old else math.nan
+    return ratio if math.isfinite(ratio) else None

@@ -1,0 +1,179 @@
+"""Two sources of manifests, case by case."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.comparison.compare import VERDICTS, compare
+from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.manifest.document import mapping
+from auto_quantize_model.manifest.older import model_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+    from pathlib import PurePosixPath
+
+    from auto_quantize_model.cases.settings import Tolerances
+    from auto_quantize_model.comparison.compare import Comparison, Verdict
+    from auto_quantize_model.comparison.sources import Source
+
+    Sign = Callable[[PurePosixPath, Mapping[str, Any]], Hashable]
+
+_FEWEST_FOR_SPEARMAN = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ComparedCase:
+    """One case of each source, compared."""
+
+    old: str
+    """The case's id; an older manifest's folder in its source."""
+    new: str
+    comparison: Comparison
+    spearman: float | None
+    """How alike the two order their groups; it decides nothing, and is None where there is no order."""
+
+    @property
+    def name(self) -> str:
+        """The case, or both where they are two."""
+        return self.new if self.old == self.new else f"{self.old} -> {self.new}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Two sources, compared."""
+
+    old: str
+    new: str
+    cases: tuple[ComparedCase, ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the cases'."""
+        return max((case.comparison.verdict for case in self.cases), key=VERDICTS.index)
+
+
+def compare_sources(old: Source, new: Source, tolerances: Tolerances) -> SideBySide:
+    """Compare every case that two sources have in common; none is an error, others are named and decide nothing."""
+    matched = _match(old, new)
+    if not matched:
+        raise InputError(_nothing_in_common(old, new))
+    cases = []
+    for one, other in matched.items():
+        before, after = old.manifests[one], new.manifests[other]
+        comparison = compare(before, after, tolerances)
+        cases.append(ComparedCase(_name(one, before), _name(other, after), comparison, spearman(comparison)))
+    return SideBySide(
+        old=old.name,
+        new=new.name,
+        cases=tuple(cases),
+        only_old=tuple(_name(path, each) for path, each in old.manifests.items() if path not in matched),
+        only_new=tuple(_name(path, each) for path, each in new.manifests.items() if path not in matched.values()),
+    )
+
+
+def spearman(comparison: Comparison) -> float | None:
+    """Spearman's correlation of the scores of the groups that both manifests have."""
+    changes = [each for each in comparison.groups if each.measure == "importance"]
+    if len(changes) < _FEWEST_FOR_SPEARMAN:
+        return None
+    from scipy import stats
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        found = stats.spearmanr([each.old for each in changes], [each.new for each in changes]).statistic
+    value = float(found)
+    return value if value == value else None  # noqa: PLR0124  NaN, where one side is constant
+
+
+def _match(old: Source, new: Source) -> dict[PurePosixPath, PurePosixPath]:
+    """Match by the first sign that names one manifest on each side.
+
+    Cases of other models, pairs or sizes are matched only where no case is in both, and nothing else can be meant.
+    """
+    if len(old.manifests) == len(new.manifests) == 1:
+        return dict(zip(old.manifests, new.manifests, strict=True))
+    found: dict[PurePosixPath, PurePosixPath] = {}
+    for sign in _SAME_CASE:
+        found |= _match_by(sign, old, new, found)
+    if found or 1 in (len(old.manifests), len(new.manifests)):
+        return found
+    for sign in _OTHER_CASE:
+        found |= _match_by(sign, old, new, found)
+    return found
+
+
+def _match_by(
+    sign: Sign, old: Source, new: Source, found: Mapping[PurePosixPath, PurePosixPath]
+) -> dict[PurePosixPath, PurePosixPath]:
+    before, after = _by_sign(sign, old, found), _by_sign(sign, new, found.values())
+    return {path: after[key] for key, path in before.items() if key in after}
+
+
+def _by_sign(sign: Sign, source: Source, taken: Any) -> dict[Hashable, PurePosixPath]:
+    """The manifests that are left, by a sign that no other of them bears."""
+    done = set(taken)
+    signs = {path: sign(path, each) for path, each in source.manifests.items() if path not in done}
+    counts = collections.Counter(signs.values())
+    return {key: path for path, key in signs.items() if key is not None and counts[key] == 1}
+
+
+def _case(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
+    return _stated(manifest, "id")
+
+
+def _place(path: PurePosixPath, _: Mapping[str, Any]) -> Hashable:
+    return path if path.parent.name else None
+
+
+def _folder(path: PurePosixPath, _: Mapping[str, Any]) -> Hashable:
+    return path.parent.name or None
+
+
+def _model_and_scheme(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
+    model, scheme = mapping(manifest, "model").get("id"), mapping(manifest, "scheme").get("name")
+    return None if model is None or scheme is None else (model_name(str(model)), scheme)
+
+
+def _pair_and_size(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
+    return _stated(manifest, "pair", "size")
+
+
+def _model_and_size(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
+    return _stated(manifest, "model", "size")
+
+
+def _model_and_pair(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
+    return _stated(manifest, "model", "pair")
+
+
+def _stated(manifest: Mapping[str, Any], *keys: str) -> Hashable:
+    """What a manifest says of its case; None where it does not say all of it."""
+    values = tuple(str(value) for key in keys if (value := mapping(manifest, "case").get(key)) is not None)
+    return values if len(values) == len(keys) else None
+
+
+_SAME_CASE: tuple[Sign, ...] = (_case, _place, _folder, _model_and_scheme)
+_OTHER_CASE: tuple[Sign, ...] = (_pair_and_size, _model_and_size, _model_and_pair)
+
+
+def _name(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:
+    """A case's id; an older manifest has none, and goes by its folder."""
+    name = mapping(manifest, "case").get("id")
+    if name is not None:
+        return str(name)
+    return str(path.parent) if path.parent.name else path.name
+
+
+def _nothing_in_common(old: Source, new: Source) -> str:
+    before, after = ([_name(path, each) for path, each in source.manifests.items()] for source in (old, new))
+    if len(before) == 1:
+        return f"{new.name}: has no case {before[0]}; {nearest(before[0], after)}"
+    if len(after) == 1:
+        return f"{old.name}: has no case {after[0]}; {nearest(after[0], before)}"
+    return f"{old.name} and {new.name} have no case in common; name two manifests to compare other cases"

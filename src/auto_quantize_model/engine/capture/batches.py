@@ -1,0 +1,91 @@
+"""From captions to padded token batches, and which positions of them the loss counts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import torch
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from auto_quantize_model.cases.settings import DatasetSettings
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import BatchRange, PassPlan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """One batch of tokens, padded to its own longest caption."""
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    counted: Tensor
+    """True where a token and its next token are both real: the positions that the loss is a mean over."""
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """What the model is called with."""
+        return {"input_ids": self.input_ids, "attention_mask": self.attention_mask}
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are real."""
+        return int(self.attention_mask.sum())
+
+    @property
+    def loss_tokens(self) -> int:
+        """How many positions the loss is a mean over."""
+        return int(self.counted.sum())
+
+    @property
+    def sample_tokens(self) -> NDArray[np.int64]:
+        """How many of those positions each caption has."""
+        return self.counted.sum(dim=1).cpu().numpy()
+
+
+def tokenize(plan: PassPlan, loaded: LoadedModel) -> list[TokenBatch]:
+    """Make every batch of a pass: plain text, truncated, padded within its batch."""
+    dataset, tokenizer = plan.cases[0].dataset, loaded.tokenizer
+    tokens = [tokenizer(caption, truncation=True, max_length=dataset.seq_len)["input_ids"] for caption in plan.captions]
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    largest = max((token for row in tokens for token in row), default=0)
+    if max(largest, pad) >= loaded.vocabulary:
+        raise InputError(
+            f"model '{plan.cases[0].model.name}': the tokenizer gives token {max(largest, pad)}, but the model has "
+            f"{loaded.vocabulary} tokens; put the tokenizer that belongs to the checkpoint beside it"
+        )
+    return [_batch(tokens, each, int(pad), dataset, loaded.device) for each in plan.batches]
+
+
+def causal_loss(logits: Tensor, batch: TokenBatch) -> Tensor:
+    """Cross-entropy with float32 logits, the mean over the batch's counted positions."""
+    predictions = logits[:, :-1][batch.counted[:, :-1]].float()
+    targets = batch.input_ids[:, 1:][batch.counted[:, :-1]]
+    return torch.nn.functional.cross_entropy(predictions, targets)
+
+
+def _batch(
+    tokens: list[list[int]], captions: BatchRange, pad: int, dataset: DatasetSettings, device: torch.device
+) -> TokenBatch:
+    rows = tokens[captions.start : captions.stop]
+    width = max(len(row) for row in rows)
+    ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    mask = torch.zeros((len(rows), width), dtype=torch.long)
+    for index, row in enumerate(rows):
+        start = width - len(row) if dataset.padding_side == "left" else 0
+        ids[index, start : start + len(row)] = torch.tensor(row, dtype=torch.long)
+        mask[index, start : start + len(row)] = 1
+    counted = torch.zeros_like(mask, dtype=torch.bool)
+    counted[:, :-1] = mask[:, :-1].bool() & mask[:, 1:].bool()
+    if not bool(counted.any()):
+        raise InputError(
+            f"dataset '{dataset.name}': captions {captions.start + 1} to {captions.stop} have at most one token each, "
+            "so there is no next token to predict; use longer captions"
+        )
+    return TokenBatch(ids.to(device), mask.to(device), counted.to(device))

@@ -1,0 +1,120 @@
+"""The captures that are kept on this machine: which there are, how large they are, and letting them go."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from auto_quantize_model.engine.capture.identity import ABOUT, code_version
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+UNKEPT = "unkept-"
+"""What the folder of a run that keeps nothing begins with; it outlives its run only where that was killed."""
+_OWNER = "owner.lock"
+"""What such a run holds a lock on, for as long as it lives."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class KeptCapture:
+    """One model's captured batches under one set of facts."""
+
+    folder: Path
+    model: str
+    dtype: str
+    hardware: str
+    batches: int
+    bytes: int
+    used: dt.datetime
+    """When a run last opened it."""
+    stale: bool
+    """Whether no run can use it: another version captured it, or a run that was killed left it behind."""
+
+
+@contextlib.contextmanager
+def unkept_folder(root: Path) -> Iterator[Path]:
+    """A folder for the captures of a run that keeps none; those of runs that were killed are cleared away first."""
+    root.mkdir(parents=True, exist_ok=True)
+    for folder in root.glob(f"{UNKEPT}*"):
+        # One that says nothing of itself yet may be of a run that is about to lock it.
+        if (folder / ABOUT).exists() and _is_left_behind(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=root))
+    try:
+        with FileLock(folder / _OWNER):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def kept_captures(root: Path) -> list[KeptCapture]:
+    """The captures in a folder, the one last used first; another folder beside them is left alone."""
+    if not root.exists():
+        return []
+    if not root.is_dir():
+        raise InputError(f"{root}: is no folder, so no captures are in it; name their folder")
+    found = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).exists())
+    return sorted(found, key=lambda each: each.used, reverse=True)
+
+
+def to_prune(
+    captures: Iterable[KeptCapture], *, unused_days: float | None, keep_bytes: int | None
+) -> Iterator[KeptCapture]:
+    """What to let go: the stale, what was not used for so long, and of the rest the least used beyond so much."""
+    now, kept = dt.datetime.now(tz=dt.UTC), 0
+    for each in captures:
+        old = unused_days is not None and now - each.used > dt.timedelta(days=unused_days)
+        if each.stale or old or (keep_bytes is not None and kept + each.bytes > keep_bytes):
+            yield each
+        else:
+            kept += each.bytes
+
+
+def remove(capture: KeptCapture) -> None:
+    """Delete a capture; a run that uses it just now captures again what it misses."""
+    try:
+        shutil.rmtree(capture.folder)
+    except OSError as error:
+        raise InputError(f"{error.filename or capture.folder}: cannot be removed: {error.strerror}") from None
+
+
+def _is_left_behind(folder: Path) -> bool:
+    """Whether the run that a folder was for is gone."""
+    if not folder.name.startswith(UNKEPT):
+        return False
+    try:
+        with FileLock(folder / _OWNER, blocking=False):
+            return True
+    except (Timeout, OSError):
+        return False
+
+
+def _read(folder: Path) -> KeptCapture:
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        about = {}
+    facts = about if isinstance(about, dict) else {}
+    environment = facts["environment"] if isinstance(facts.get("environment"), dict) else {}
+    files = list(folder.glob("*.safetensors"))
+    return KeptCapture(
+        folder=folder,
+        model=str(facts.get("model", "unknown")),
+        dtype=str(facts.get("dtype", "unknown")),
+        hardware=str(environment.get("hardware", "unknown")),
+        batches=len(files),
+        bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
+        used=dt.datetime.fromtimestamp((folder / ABOUT).stat().st_mtime, tz=dt.UTC),
+        stale=_is_left_behind(folder) or facts.get("code") != code_version(),
+    )

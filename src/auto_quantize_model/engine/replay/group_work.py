@@ -1,0 +1,184 @@
+"""The arithmetic on one group: its captured rows in float32, and the products that its scores are made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from auto_quantize_model.engine.capture.files import to_host
+from auto_quantize_model.engine.devices import current
+from auto_quantize_model.engine.replay.products import product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from auto_quantize_model.engine.capture.captured import GroupRows
+    from auto_quantize_model.engine.replay.rows import Rows
+    from auto_quantize_model.engine.replay.variants import InputVariant
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+SATURATION = 1e10
+"""ModelOpt clamps every product of a gradient and a difference to this."""
+
+CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
+"""How many elements of a product are in flight: on CPU few enough to stay in cache."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RowSums:
+    """Per row of a capture: the root of its sum of squared products, and whether a product was clamped."""
+
+    norms: NDArray[np.float64]
+    saturated: NDArray[np.bool_]
+
+
+class GroupWork:
+    """One group's captured rows in float32, and the products that its scores are made of."""
+
+    def __init__(
+        self,
+        seen: GroupRows,
+        modules: Sequence[Any],
+        rows: Rows,
+        variants: Sequence[InputVariant],
+        chunk_elements: int | None,
+    ) -> None:
+        self._rows = rows
+        self._variants = variants
+        # In float32 even where the model is not: rounding a difference to bfloat16 inflates scores.
+        self._own_weights = [module.weight.detach() for module in modules]
+        self._device = self._own_weights[0].device
+        self._chunk_elements = chunk_elements or CHUNK_ELEMENTS[self._device.type]
+        self._inputs = self._float(seen.inputs)
+        self._gradients = _joined([self._float(seen.gradients[name]) for name in seen.group.members], dim=1)
+        self._quantized: dict[str, Tensor] = {}
+        self._norms_on_host, self._arrived = _under_way(self._stacked(_norm))
+        self._forget()
+
+    def exercised(self, batches: tuple[int, ...]) -> bool:
+        """Whether in the batches' rows both the inputs and the gradients are more than zeros."""
+        runs = self._rows.runs(batches)
+        return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients))
+
+    def row_sums(self) -> list[RowSums]:
+        """For every product of every variant: each row's sum of squares, as its root."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        found = self._norms_on_host.numpy().astype(np.float64)
+        if np.all(found < SATURATION):
+            return [RowSums(each, np.zeros(len(each), dtype=bool)) for each in found]
+        # Rare, so only now is it worth looking at single products, as ModelOpt always does.
+        with current(self._device):
+            clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
+        self._forget()
+        pairs = zip(clamped.cpu().numpy().astype(np.float64), full.cpu().numpy() > 0, strict=True)
+        return [RowSums(each, saturated) for each, saturated in pairs]
+
+    def _float(self, parts: Sequence[Tensor]) -> Tensor:
+        """The rows of all batches, in float32 where the weights are."""
+        return torch.cat([part.to(self._device, non_blocking=True) for part in parts]).float()
+
+    def _stacked(self, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+        return torch.stack([each for variant in self._variants for each in self._norms(variant, reduce)])
+
+    def _forget(self) -> None:
+        """Let go of what can be computed again: the next group begins before this one ends."""
+        self._quantized.clear()
+        for name in ("_weights", "_weight", "_unquantized"):
+            self.__dict__.pop(name, None)
+
+    def _norms(self, variant: InputVariant, reduce: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        runs = self._rows.runs(variant.batches)
+        quantized = self._quantized_inputs(variant) if variant.maxima else None
+        for each in variant.products:
+            result = torch.zeros(len(self._inputs), device=self._inputs.device)
+            weight = self._weight if each.weight is None else self._quantized_weight(each.weight)
+            if quantized is None:
+                weight = weight - self._weight
+            for part in _chunks(runs, self._chunk_elements // len(weight)):
+                difference = self._difference(part, quantized, weight, alone=each.weight is None)
+                result[part] = reduce(difference.mul_(self._gradients[part]))
+            yield result
+
+    def _difference(self, part: slice, quantized: Tensor | None, weight: Tensor, *, alone: bool) -> Tensor:
+        """What quantizing changes of the output; `weight` is a change itself where inputs stay as they are."""
+        if quantized is None:
+            return product(self._inputs[part], weight)
+        if alone:
+            return product(quantized[part] - self._inputs[part], weight)
+        return product(quantized[part], weight).sub_(self._unquantized[part])
+
+    def _quantized_inputs(self, variant: InputVariant) -> Tensor:
+        quantizers = variant.quantizers
+        assert quantizers is not None  # noqa: S101  a variant with maxima has them
+        result = torch.empty_like(self._inputs)
+        for batches, maximum in variant.maxima:
+            # Filled in, where a copy from the host would wait for the device.
+            amax = torch.full((), maximum, device=self._device)
+            for part in self._rows.runs(batches):
+                result[part] = quantizers.quantize_input(self._inputs[part], amax)
+        return result
+
+    def _quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
+        found = self._quantized.get(quantizers.weight_key)
+        if found is None:
+            found = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
+            self._quantized[quantizers.weight_key] = found
+        return found
+
+    @functools.cached_property
+    def _weights(self) -> list[Tensor]:
+        return [weight.float() for weight in self._own_weights]
+
+    @functools.cached_property
+    def _weight(self) -> Tensor:
+        return _joined(self._weights)
+
+    @functools.cached_property
+    def _unquantized(self) -> Tensor:
+        return product(self._inputs, self._weight)
+
+
+def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
+    """Concatenate without a copy where there is but one part."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
+
+
+def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy on the host; from a GPU it is there once the event has happened."""
+    host = to_host(values)
+    if values.device.type != "cuda":
+        return host, None
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(values.device))
+    return host, event
+
+
+def _chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
+    limit = max(limit, 1)
+    for run in runs:
+        rows = run.stop - run.start
+        # Even parts: a short rest at the end would be a slow product.
+        step = -(-rows // -(-rows // limit))
+        for start in range(run.start, run.stop, step):
+            yield slice(start, min(start + step, run.stop))
+
+
+def _norm(products: Tensor) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(products, dim=1)
+    return result
+
+
+def _clamped_norm(products: Tensor) -> Tensor:
+    return _norm(products.clamp_(-SATURATION, SATURATION))
+
+
+def _any_saturated(products: Tensor) -> Tensor:
+    return (products.abs_() >= SATURATION).any(dim=1).float()

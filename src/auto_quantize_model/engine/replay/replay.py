@@ -1,0 +1,183 @@
+"""Replay: every case's scores from one capture, group by group, without running the model again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from auto_quantize_model.engine.devices import current
+from auto_quantize_model.engine.lookahead import one_ahead, one_behind
+from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
+from auto_quantize_model.engine.replay.variants import input_variants
+from auto_quantize_model.engine.sharing import do_each_once
+from auto_quantize_model.plan import format_key, size_key
+from auto_quantize_model.reporting import silent
+from auto_quantize_model.scores import GroupScore, Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from auto_quantize_model.engine.capture.captured import Captured, GroupRows
+    from auto_quantize_model.engine.replay.rows import Rows
+    from auto_quantize_model.engine.replay.score_files import ScoreFiles
+    from auto_quantize_model.engine.replay.variants import InputVariant, Side
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import FormatSize, PassPlan, SizePlan
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+    from auto_quantize_model.reporting import Progress
+    from auto_quantize_model.scores import Group, Status
+
+    _GroupScores = dict[FormatSize, GroupScore]
+
+
+@torch.inference_mode()
+def replay(
+    captured: Captured,
+    loaded: LoadedModel,
+    plan: PassPlan,
+    rows: Rows,
+    formats: Mapping[str, FormatQuantizers],
+    progress: Progress = silent,
+    *,
+    shared: ScoreFiles | None = None,
+    chunk_elements: int | None = None,
+) -> dict[FormatSize, list[GroupScore]]:
+    """Score every group for every case whose format has quantizers; the capture is emptied on the way.
+
+    With `shared`, several processes score each group once between them. Fewer `chunk_elements` take less memory.
+    """
+    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements)
+    groups = captured.layout.groups
+    found: list[_GroupScores] = []
+    if shared is None:
+        for scores in one_behind(map(work.begin, work.rows()), _Begun.finish):
+            found.append(scores)
+            progress("replay", len(found), len(groups))
+    else:
+        told = [0]
+
+        def score(index: int) -> Callable[[], None]:
+            begun = work.begin(captured.take(groups[index]))
+
+            def write() -> None:
+                shared.write(index, begun.finish())
+                told.append(shared.count())
+                progress("replay", told[-1], len(groups))
+
+            return write
+
+        do_each_once(range(len(groups)), shared.has, score, shared.lock)
+        if told[-1] < len(groups):
+            progress("replay", len(groups), len(groups))
+        found = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
+    return {each: [scores[each] for scores in found] for each in work.wanted}
+
+
+class _Replay:
+    """What the work on every group shares."""
+
+    def __init__(
+        self,
+        captured: Captured,
+        loaded: LoadedModel,
+        plan: PassPlan,
+        rows: Rows,
+        formats: Mapping[str, FormatQuantizers],
+        chunk_elements: int | None,
+    ) -> None:
+        keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
+        self.wanted = [key for key in keys if key[0] in formats]
+        self._captured = captured
+        self._loaded = loaded
+        self._plan = plan
+        self._rows = rows
+        self._formats = formats
+        self._chunk_elements = chunk_elements
+        self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
+
+    def rows(self) -> Iterator[GroupRows]:
+        """What every group saw; from disk, while the group before is worked on."""
+        taken = map(self._captured.take, self._captured.layout.groups)
+        return one_ahead(taken) if self._captured.on_disk else taken
+
+    def begin(self, seen: GroupRows) -> _Begun:
+        """Start the work on a group; on a GPU it goes on while others begin."""
+        maxima = self._maxima[seen.group.name]
+        variants = input_variants(self._plan, self._formats, self.wanted, maxima)
+        work = None
+        if seen.complete:
+            modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
+            with current(modules[0].weight.device):
+                work = GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
+        return _Begun(seen.group, self._plan, self._rows, variants, work)
+
+
+class _Begun:
+    """A group whose products are under way."""
+
+    def __init__(
+        self, group: Group, plan: PassPlan, rows: Rows, variants: Sequence[InputVariant], work: GroupWork | None
+    ) -> None:
+        self._group = group
+        self._plan = plan
+        self._rows = rows
+        self._variants = variants
+        self._work = work
+
+    def finish(self) -> _GroupScores:
+        """Wait for the products, and make the scores of them."""
+        products = [each for variant in self._variants for each in variant.products]
+        if self._work is None:
+            nothing = RowSums(np.zeros(len(self._rows.batch)), np.zeros(len(self._rows.batch), dtype=bool))
+            sums = [nothing] * len(products)
+        else:
+            sums = self._work.row_sums()
+        found: dict[FormatSize, dict[Side, RowSums]] = {}
+        for each, values in zip(products, sums, strict=True):
+            for key, side in each.serves:
+                found.setdefault(key, {})[side] = values
+        return {
+            key: _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, self._work)
+            for key, sides in found.items()
+        }
+
+
+def _group_score(
+    group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums], work: GroupWork | None
+) -> GroupScore:
+    sums = sides["both"]
+    samples = rows.take(rows.sample, size.scored)
+    squares = np.square(rows.take(sums.norms, size.scored))
+    sample_scores = _per_sample(samples, squares, size.scored_samples)
+    sample_kl = _per_sample(samples, squares * rows.kl_shares(size.scored), size.scored_samples)
+    status: Status = "scored"
+    if not np.isfinite(squares).all():
+        status = "non_finite"
+    elif rows.take(sums.saturated, size.scored).any():
+        status = "saturated"
+    elif not squares.any() and (work is None or not work.exercised(size.scored)):
+        status = "not_exercised"
+    return GroupScore(
+        group=group,
+        score=float(sample_scores.sum()),
+        predicted_kl=float(sample_kl.sum()),
+        sample_scores=sample_scores,
+        sample_kl=sample_kl,
+        status=status,
+        split=_split(size, rows, sides) if len(sides) > 1 else None,
+    )
+
+
+def _split(size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums]) -> Split:
+    weights, activations = (
+        float(np.square(rows.take(sides[side].norms, size.scored)).sum()) for side in ("weights", "activations")
+    )
+    return Split(weights, activations)
+
+
+def _per_sample(samples: NDArray[np.int64], values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    return np.bincount(samples, weights=values, minlength=count).astype(np.float64)

@@ -1,0 +1,56 @@
+"""Where each row of a capture comes from: its batch, its caption, and what its loss is a mean over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.plan import PassPlan
+
+
+class Rows:
+    """Where each row of a capture comes from; the same for all its groups, so each answer is worked out once."""
+
+    def __init__(self, batch: NDArray[np.int64], sample: NDArray[np.int64], loss_tokens: NDArray[np.int64]) -> None:
+        """Take each row's batch and caption, and for each batch how many positions its loss is a mean over."""
+        self.batch = batch
+        self.sample = sample
+        self._loss_tokens = loss_tokens
+        self._runs: dict[tuple[int, ...], list[slice]] = {}
+        self._kl_shares: dict[tuple[int, ...], NDArray[np.float64]] = {}
+
+    def runs(self, batches: tuple[int, ...]) -> list[slice]:
+        """The contiguous stretches of rows that belong to the batches."""
+        if batches not in self._runs:
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], np.isin(self.batch, batches), [0]])))
+            self._runs[batches] = [slice(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+        return self._runs[batches]
+
+    def take(self, values: NDArray[Any], batches: tuple[int, ...]) -> NDArray[Any]:
+        """The values of the rows that belong to the batches."""
+        return np.concatenate([values[run] for run in self.runs(batches)])
+
+    def kl_shares(self, batches: tuple[int, ...]) -> NDArray[np.float64]:
+        """What turns each row's sum of squared products into its share of the predicted KL."""
+        if batches not in self._kl_shares:
+            in_batch = self._loss_tokens[self.take(self.batch, batches)].astype(np.float64)
+            self._kl_shares[batches] = 0.5 * np.square(in_batch) / self._loss_tokens[list(batches)].sum()
+        return self._kl_shares[batches]
+
+
+def describe_rows(plan: PassPlan, batches: Sequence[TokenBatch], scored: Sequence[int]) -> Rows:
+    """Number the rows of a capture by batch and by caption."""
+    batch_of, sample_of = [], []
+    for index in scored:
+        counts = batches[index].counted.sum(dim=1).cpu().numpy()
+        batch_of.append(np.full(int(counts.sum()), index))
+        sample_of.append(np.repeat(np.arange(len(counts)) + plan.batches[index].start, counts))
+    loss_tokens = np.array([batch.loss_tokens for batch in batches], dtype=np.int64)
+    return Rows(np.concatenate(batch_of), np.concatenate(sample_of), loss_tokens)

@@ -1,0 +1,86 @@
+"""Which products a group's scores are made of: what is quantized the same way is worked out once."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from auto_quantize_model.plan import FormatSize, PassPlan
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+
+Side = Literal["both", "weights", "activations"]
+"""What is quantized: a format scores with both sides, and its split tells what each would score alone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Product:
+    """One product of a group's inputs and weights, and the cases that it serves."""
+
+    weight: FormatQuantizers | None
+    """How the weights are quantized; None: not at all."""
+    serves: tuple[tuple[FormatSize, Side], ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InputVariant:
+    """One way in which a group's input is quantized, and the products that it enters."""
+
+    batches: tuple[int, ...]
+    """The scored batches that any of its cases needs."""
+    maxima: tuple[tuple[tuple[int, ...], float], ...]
+    """Batches that are quantized together, with their absolute maximum; empty: not quantized at all."""
+    quantizers: FormatQuantizers | None
+    """A format that quantizes inputs this way; None: not quantized at all."""
+    products: tuple[Product, ...]
+
+
+def input_variants(
+    plan: PassPlan,
+    formats: Mapping[str, FormatQuantizers],
+    wanted: Iterable[FormatSize],
+    maxima: NDArray[np.float32],
+) -> list[InputVariant]:
+    """Formats and sizes that see the same quantized input share it: the same format, the same maximum."""
+    sharing: dict[tuple[str | None, float | None], list[tuple[FormatSize, Side]]] = {}
+    for each in wanted:
+        quantizers, size = formats[each[0]], plan.sizes[each[1]]
+        if quantizers.input_key is None:
+            sharing.setdefault((None, None), []).append((each, "both"))
+            continue
+        maximum = float(maxima[list(size.calibrated)].max()) if quantizers.calibrated else None
+        sharing.setdefault((quantizers.input_key, maximum), []).extend([(each, "both"), (each, "activations")])
+        sharing.setdefault((None, None), []).append((each, "weights"))
+    return [_variant(key, members, plan, formats, maxima) for key, members in sharing.items()]
+
+
+def _variant(
+    key: tuple[str | None, float | None],
+    members: Sequence[tuple[FormatSize, Side]],
+    plan: PassPlan,
+    formats: Mapping[str, FormatQuantizers],
+    maxima: NDArray[np.float32],
+) -> InputVariant:
+    input_key, maximum = key
+    batches = tuple(sorted({index for (_, size), _ in members for index in plan.sizes[size].scored}))
+    if input_key is None:
+        together: tuple[tuple[tuple[int, ...], float], ...] = ()
+    elif maximum is not None:
+        together = ((batches, maximum),)
+    else:
+        together = tuple(((index,), float(maxima[index])) for index in batches)
+    by_weight: dict[str | None, list[tuple[FormatSize, Side]]] = {}
+    for each, side in members:
+        weight_key = None if side == "activations" else formats[each[0]].weight_key
+        by_weight.setdefault(weight_key, []).append((each, side))
+    products = tuple(
+        Product(None if weight_key is None else formats[served[0][0][0]], tuple(served))
+        for weight_key, served in by_weight.items()
+    )
+    quantizers = None if input_key is None else formats[members[0][0][0]]
+    return InputVariant(batches, together, quantizers, products)

@@ -1,0 +1,84 @@
+"""What is scored, and what an engine finds for a case: per group, per caption, and the choice that follows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Samples = NDArray[np.float64]
+
+Status = Literal["scored", "disabled", "not_exercised", "saturated", "non_finite"]
+SearchStatus = Literal["optimal", "infeasible", "not_finite", "not_solved"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Group:
+    """Linear layers that share a precision; named after the first."""
+
+    members: tuple[str, ...]
+    module_types: tuple[str, ...]
+    weights: int
+    """How many weights the members have together."""
+
+    @property
+    def name(self) -> str:
+        """The group's name: that of its first member."""
+        return self.members[0]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Split:
+    """What a group would score with only one of the two sides quantized."""
+
+    weights: float
+    activations: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GroupScore:
+    """How much quantizing one group is expected to hurt."""
+
+    group: Group
+    score: float
+    """ModelOpt's score."""
+    predicted_kl: float | None
+    """The expected KL divergence in nats per token; None where the engine cannot tell."""
+    sample_scores: Samples | None
+    """What each scored caption adds to `score`, in caption order; None where the engine sees only the sum."""
+    sample_kl: Samples | None
+    """What each scored caption adds to `predicted_kl`."""
+    status: Status
+    split: Split | None = None
+    """None where the format leaves activations alone, and where the engine does not tell."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseScores:
+    """An engine's whole answer for one case."""
+
+    groups: tuple[GroupScore, ...]
+    head: Group
+    calibrated_tokens: int
+    scored_samples: int
+    scored_tokens: int
+    loss_tokens: int
+    sample_tokens: NDArray[np.int64]
+    """How many positions of each scored caption the loss counts."""
+    engine: dict[str, Any]
+    """Which engine, device, number format and kernels ran."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selection:
+    """Which groups the search quantizes, and what that costs."""
+
+    budget_bits: float
+    effective_bits: float
+    score: float | None
+    status: SearchStatus
+    quantized: tuple[bool, ...]
+    """Per group, in the order of the scores."""
