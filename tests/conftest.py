@@ -45,21 +45,32 @@ def as_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def warm_executable(_own_cache: None) -> Iterator[str]:
-    """A Python whose processes have imported ModelOpt when they start."""
+def _with_modelopt(_own_cache: None) -> Iterator[str]:
     import torch
 
     if torch.cuda.is_available():
         yield sys.executable  # what CUDA has begun does not survive a fork
     else:
-        with start.warm_python() as executable:
-            yield str(executable)
+        with start.warm_python(start.HEAVY) as executable:
+            yield executable
+
+
+@pytest.fixture(scope="session")
+def _without_torch(_own_cache: None) -> Iterator[str]:
+    with start.warm_python(start.LIGHT) as executable:
+        yield executable
 
 
 @pytest.fixture
-def warm_python(warm_executable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processes of a test, and those that they start in turn, do not pay for the import of ModelOpt."""
-    monkeypatch.setattr(sys, "executable", warm_executable)
+def warm_python(_with_modelopt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that a test starts, and those that they start, do not pay for the import of ModelOpt."""
+    monkeypatch.setattr(sys, "executable", _with_modelopt)
+
+
+@pytest.fixture
+def light_python(_without_torch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that a test starts have imported what the package always needs, but not torch nor pytest."""
+    monkeypatch.setattr(sys, "executable", _without_torch)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ def main() -> None:
             signal.signal(wanted, lambda number, _: os.kill(program, number))
         status = _number(server)
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL)
+        if -status != signal.SIGKILL:  # which can have no other effect
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""A Python that has imported torch, transformers and ModelOpt, and becomes the program of whoever asks, in a fork.
+"""A Python that has imported some modules, and becomes the program of whoever asks, in a fork.
 
 To import ModelOpt takes seconds, and a test that runs `python` pays them for each process. A fork of one process that
 has imported it has all else for itself: environment, folder, modules, what it does to them.
@@ -6,36 +6,22 @@ has imported it has all else for itself: environment, folder, modules, what it d
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
 import json
 import os
 import runpy
-import select
+import selectors
 import signal
 import socket
 import sys
+import threading
 import types
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-# Third parties only: a program imports the package itself, from where its own `PYTHONPATH` has it.
-IMPORTED = (
-    "torch",
-    "modelopt.torch.quantization",
-    "transformers.models.auto.tokenization_auto",
-    "transformers.models.llama.modeling_llama",
-    "transformers.models.qwen3_vl.modeling_qwen3_vl",
-    "accelerate.hooks",
-    "jsonschema",
-    "pydantic",
-    "pytest",
-    "rich.console",
-    "rich.table",
-    "scipy.stats",
-    "yaml",
-)
 # What libraries read while they are imported: a program that has another value needs a Python of its own.
 READ_AT_IMPORT = ("HF_", "MKL_", "OMP_", "OPENBLAS_", "TORCH_", "TRANSFORMERS_")
 
@@ -47,19 +33,25 @@ class Program:
     arguments: list[str]
     folder: str
     environment: dict[str, str]
-    executable: str
 
-    def become(self) -> None:
+    def become(self, descriptors: list[int]) -> None:
         """Set this process up as if it had been started for the program."""
+        for number, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
         os.chdir(self.folder)
-        _check_same_at_import(self.environment)
+        self._check_what_is_read_at_import()
         own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         theirs = [part for part in self.environment.get("PYTHONPATH", "").split(os.pathsep) if part]
         sys.path[:] = [*theirs, *(part for part in sys.path if part not in own)]
         os.environ.clear()
         os.environ.update(self.environment)
-        sys.executable = self.executable
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _check_what_is_read_at_import(self) -> None:
+        names = {name for name in {*os.environ, *self.environment} if name.startswith(READ_AT_IMPORT)}
+        if other := sorted(name for name in names if os.environ.get(name) != self.environment.get(name)):
+            sys.exit(f"a warm Python has read {', '.join(other)} already; give the test processes of its own")
 
     def run(self) -> None:
         """Run it as `python` does."""
@@ -78,59 +70,56 @@ class Program:
             sys.exit(f"a warm Python runs `-c` and `-m`, not {words[0]}")
 
 
-def _check_same_at_import(environment: dict[str, str]) -> None:
-    names = {name for name in {*os.environ, *environment} if name.startswith(READ_AT_IMPORT)}
-    if other := sorted(name for name in names if os.environ.get(name) != environment.get(name)):
-        sys.exit(f"a warm Python has read {', '.join(other)} already; give the test processes of its own")
+@dataclass
+class Server:
+    """Forks for whoever connects, tells them how their program ended, and ends it if they are gone."""
 
+    listener: socket.socket
+    watched: selectors.DefaultSelector = field(default_factory=selectors.DefaultSelector)
+    clients: dict[int, socket.socket] = field(default_factory=dict)
 
-def serve(listener: socket.socket, executable: str) -> Program | None:
-    """Fork for whoever connects: returns in the forks, with the program, and at the end of the standard input."""
-    keepers: set[int] = set()
-    while True:
-        ready, _, _ = select.select([listener.fileno(), sys.stdin.fileno()], [], [])
-        # Waited for, and not left to the system, so that whoever measures this process is told of their time too.
-        keepers = {keeper for keeper in keepers if os.waitpid(keeper, os.WNOHANG) == (0, 0)}
-        if sys.stdin.fileno() in ready:
-            for keeper in keepers:
-                os.waitpid(keeper, 0)
-            return None
-        connection, _ = listener.accept()
-        with connection:
-            keeper = _fork()
-            if keeper == 0:
-                listener.close()
-                return _keep(connection, executable)
-            keepers.add(keeper)
+    def serve(self) -> None:
+        """Until the standard input ends."""
+        self.watched.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.watched.register(sys.stdin, selectors.EVENT_READ, None)
+        while True:
+            for key, _ in self.watched.select():
+                if key.data is None:
+                    return
+                key.data()
 
-
-def _keep(connection: socket.socket, executable: str) -> Program:
-    """Fork again: the inner process becomes the program, the outer one tells the client how that ends, or ends it."""
-    program, descriptors = _received(connection, executable)
-    child = _fork()
-    if child == 0:
-        connection.close()
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
+    def accept(self) -> None:
+        connection, _ = self.listener.accept()
+        length, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
+        text = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+        child = _fork()
+        if child == 0:
+            self.watched.close()
+            for other in (self.listener, connection, *self.clients.values()):
+                other.close()
+            _end_with(Program(**json.loads(text)), descriptors)
+        for descriptor in descriptors:
             os.close(descriptor)
-        return program
-    for descriptor in descriptors:
-        os.close(descriptor)
-    ended = os.pidfd_open(child)
-    with contextlib.suppress(OSError):  # the client may be gone
+        self.clients[child] = connection
+        ended = os.pidfd_open(child)
         connection.sendall(child.to_bytes(8, "big"))
-        ready, _, _ = select.select([connection.fileno(), ended], [], [])
-        if ended not in ready:
-            os.kill(child, signal.SIGKILL)
+        self.watched.register(ended, selectors.EVENT_READ, lambda: self.finish(child, ended))
+        self.watched.register(connection, selectors.EVENT_READ, lambda: self.abandon(child))
+
+    def finish(self, child: int, ended: int) -> None:
         _, status = os.waitpid(child, 0)
-        connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(8, "big", signed=True))
-    os._exit(0)
+        self.watched.unregister(ended)
+        os.close(ended)
+        connection = self.clients.pop(child)
+        with contextlib.suppress(KeyError):
+            self.watched.unregister(connection)
+        with connection, contextlib.suppress(OSError):  # the client may be gone
+            connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(8, "big", signed=True))
 
-
-def _received(connection: socket.socket, executable: str) -> tuple[Program, list[int]]:
-    length, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
-    text = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
-    return Program(**json.loads(text), executable=executable), descriptors
+    def abandon(self, child: int) -> None:
+        if child in self.clients:  # it may have ended by itself at the same time
+            self.watched.unregister(self.clients[child])
+            os.kill(child, signal.SIGKILL)
 
 
 def _fork() -> int:
@@ -140,10 +129,32 @@ def _fork() -> int:
         return os.fork()
 
 
+def _end_with(program: Program, descriptors: list[int]) -> None:
+    """Run the program, and end as Python ends, but for tearing every module down, which would copy all of them."""
+    status: object = None
+    try:
+        program.become(descriptors)
+        program.run()
+    except SystemExit as exit_:
+        status = exit_.code
+    except BaseException as error:  # noqa: BLE001  as Python does
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    if status is not None and not isinstance(status, int):
+        sys.stderr.write(f"{status}\n")
+        status = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit((status or 0) & 0xFF)
+
+
 def main() -> None:
-    address, executable = sys.argv[1:]
+    address, sys.executable, *modules = sys.argv[1:]
     del sys.path[0]
-    for name in IMPORTED:
+    for name in modules:
         importlib.import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
@@ -152,10 +163,7 @@ def main() -> None:
         listener.listen()
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        program = serve(listener, executable)
-    if program is not None:
-        program.become()
-        program.run()
+        Server(listener).serve()
 
 
 if __name__ == "__main__":
