@@ -61,6 +61,12 @@ def _without_torch(_own_cache: None) -> Iterator[str]:
         yield executable
 
 
+@pytest.fixture(scope="session")
+def fresh_python() -> str:
+    """A Python that has imported nothing."""
+    return sys.executable
+
+
 @pytest.fixture
 def warm_python(_with_modelopt: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes that a test starts, and those that they start, do not pay for the import of ModelOpt."""

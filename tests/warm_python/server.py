@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import importlib.metadata
 import json
 import os
 import runpy
@@ -151,11 +152,20 @@ def _end_with(program: Program, descriptors: list[int]) -> None:
     os._exit((status or 0) & 0xFF)
 
 
+def _forget_plugins() -> None:
+    """pytest complains of plugins that were imported before it could; some come with what was imported here."""
+    packages = {point.module.partition(".")[0] for point in importlib.metadata.entry_points(group="pytest11")}
+    for name in list(sys.modules):
+        if name.partition(".")[0] in packages:
+            del sys.modules[name]
+
+
 def main() -> None:
     address, sys.executable, *modules = sys.argv[1:]
     del sys.path[0]
     for name in modules:
         importlib.import_module(name)
+    _forget_plugins()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:
