@@ -26,6 +26,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SENSITIVITY_CACHE", str(folder / "sensitivity"))
         patch.delenv("SENSITIVITY_MODEL_PATH", raising=False)
+        # Threads that spin while they wait would keep another process of a test from the processors.
+        patch.setenv("OMP_WAIT_POLICY", "passive")
         # For the processes that tests start, and for this one, which has read it.
         patch.setenv("HF_HUB_CACHE", str(folder / "hub"))
         patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
