@@ -76,7 +76,7 @@ def gpu(session: nox.Session) -> None:
 def gpu_check(session: nox.Session) -> None:
     """Check this machine's GPU, unattended (under 10 minutes; `-- --rehearse`: on the CPU, at reduced size)."""
     install(session)
-    session.run("python", "tests/gpu_check", *session.posargs)
+    session.run("python", "benchmarks/gpu_check", *session.posargs)
 
 
 @nox.session(default=False)
@@ -102,10 +102,11 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the matrix as tests against the bare engine, and against ModelOpt's loop (minutes; `-- --help`: models)."""
+    """Time the drift checks, and the matrix: as tests, bare, and as ModelOpt's loop (minutes; `-- --help`: models)."""
     install(session)
-    session.run("python", "tests/benchmarks/suite_cost.py")
-    session.run("python", "-m", "tests.benchmarks.matrix", *session.posargs)
+    session.run("python", "benchmarks/drift_checks.py")
+    session.run("python", "benchmarks/suite_cost.py")
+    session.run("python", "-m", "benchmarks.matrix", *session.posargs)
 
 
 @nox.session(default=False)

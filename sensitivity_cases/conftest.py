@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,3 +36,10 @@ def schema_snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     shared.update_snapshots = False
     shared.update_new_snapshots_only = False
     return shared
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hypothesis, where it is installed, would be imported for the summary of a session that did not use it."""
+    plugins = session.config.pluginmanager
+    if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+        plugins.unregister(name="hypothesispytest")

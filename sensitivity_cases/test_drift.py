@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
     from auto_quantize_model import Suite
+    from auto_quantize_model.baselines.store import Baselines
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
 
 
@@ -47,18 +48,20 @@ def test_every_baseline_has_a_case(sensitivity_suite: Suite) -> None:
     fail_on(checks.stray_baselines(sensitivity_suite, models_of(sensitivity_suite)))
 
 
-def test_every_index_is_up_to_date(sensitivity_suite: Suite) -> None:
+def test_every_index_is_up_to_date(sensitivity_suite: Suite, sensitivity_baselines: Baselines) -> None:
     models = [model.name for model in sensitivity_suite.models]
     published = [name for name in models if (models_of(sensitivity_suite) / name / "layer-analysis").is_dir()]
-    fail_on(problem for name in published for problem in checks.stale_index(sensitivity_suite, name))
+    fail_on(
+        problem for name in published for problem in checks.stale_index(sensitivity_suite, name, sensitivity_baselines)
+    )
 
 
 def test_every_file_has_its_place(sensitivity_suite: Suite) -> None:
     fail_on(checks.unknown_files(models_of(sensitivity_suite)))
 
 
-def test_nothing_names_a_place_on_a_machine(sensitivity_suite: Suite) -> None:
-    fail_on(checks.absolute_paths(checks.artifact_files(models_of(sensitivity_suite))))
+def test_nothing_names_a_place_on_a_machine(sensitivity_suite: Suite, sensitivity_baselines: Baselines) -> None:
+    fail_on(checks.absolute_paths(checks.artifact_files(models_of(sensitivity_suite)), sensitivity_baselines))
 
 
 def test_every_snapshot_has_a_case(sensitivity_suite: Suite, request: pytest.FixtureRequest) -> None:

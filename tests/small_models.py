@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from tests.places import TINY
 from transformers import (
     AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForSequenceClassification,
+    LlamaModel,
     MixtralConfig,
     MixtralForCausalLM,
     Qwen2_5_VLConfig,
@@ -24,6 +29,8 @@ from transformers import (
     Qwen3ForCausalLM,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 if TYPE_CHECKING:
@@ -154,6 +161,47 @@ def build_smolvlm(folder: Path) -> None:
     )
     SmolVLMForConditionalGeneration(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def build_classifier(folder: Path) -> None:
+    """A Llama with a head that tells three classes of texts apart."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    config = LlamaConfig(vocab_size=len(tokenizer), num_labels=3, **_TEXT)
+    LlamaForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_headless(folder: Path) -> None:
+    """A Llama as `AutoModel` saves it."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    LlamaModel(LlamaConfig(vocab_size=len(tokenizer), **_TEXT)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_encoder(folder: Path) -> None:
+    """A BERT."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    config = BertConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    BertForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_encoder_decoder(folder: Path) -> None:
+    """A T5."""
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    config = T5Config(vocab_size=len(tokenizer), d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def build_adapter(folder: Path, base: str) -> None:
+    """A LoRA adapter, as peft saves it."""
+    folder.mkdir(parents=True)
+    config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": 2, "target_modules": ["q_proj"]}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    place = "base_model.model.model.layers.0.self_attn.q_proj"
+    low_rank = {f"{place}.lora_A.weight": torch.zeros(2, 64), f"{place}.lora_B.weight": torch.zeros(64, 2)}
+    save_file(low_rank, folder / "adapter_model.safetensors")
 
 
 def build_llama_gguf(file: Path) -> None:

@@ -12,13 +12,13 @@ from tests.places import SUITE
 
 from auto_quantize_model import InputError, families, load_suite, run_cases
 from auto_quantize_model.engine import execution
-from auto_quantize_model.engine.names import ENGINES
+from auto_quantize_model.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from auto_quantize_model import CaseResult, Suite
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
 
 
 def numbers(value: Any) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from captions.grammar import generate_captions
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoTokenizer,
@@ -27,8 +28,6 @@ from transformers import (
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
 )
-
-from auto_quantize_model.captions.grammar import generate_captions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,9 +1,11 @@
-"""Errors that a user can mend: each is one line that names the thing and the mend."""
+"""Errors that a user can fix: each is one line that names the thing and the fix."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
+
+from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,14 +27,26 @@ class NotCoveredError(CaseError):
     """Replay has no arithmetic for something, while ModelOpt's own loop does."""
 
     def __init__(self, what: str) -> None:
-        """Say what it is; the mend is always the same."""
-        super().__init__(f"{what}, which replay does not cover; use the engine 'modelopt'")
+        """Say what it is; the fix is always the same."""
+        fix = f'use {both_flags("engine", "modelopt")}, or engine="modelopt" in Python'
+        super().__init__(f"{what}, which replay does not cover; {fix}")
+
+
+_LISTED = 40
+"""How many valid names a line can hold."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a clause that offers the valid name closest to a wrong one, or lists them all."""
+    """Return a clause that offers the valid name closest to a wrong one, or lists them all where they are few."""
     choices = sorted(valid)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
+    if len(choices) > _LISTED:
+        return f"none of the {len(choices)} valid names is close"
     return f"valid: {', '.join(choices)}" if choices else "there is none"
+
+
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """What an error of another library says, on one line of at most so many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__

@@ -24,7 +24,7 @@ class BatchRange:
 
 
 class SizeKey(NamedTuple):
-    """What tells two sizes of one pass apart: a name may stand for other numbers in another suite."""
+    """What tells two sizes of one pass apart: a name may mean other numbers in another suite."""
 
     size: Size
     samples: int

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.engine.capture.settings import CaptureSettings
-from auto_quantize_model.engine.environment import describe_environment
 from auto_quantize_model.engine.execution import FailedCase, execute
-from auto_quantize_model.engine.names import ENGINES
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
-from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import build_manifest
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.reporting import Reporting, no_notice, silent
@@ -23,21 +22,22 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.execution import ScoredCase
-    from auto_quantize_model.engine.names import EngineName
     from auto_quantize_model.engine.preparation import PreparedPass
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.reporting import Notice, Progress
     from auto_quantize_model.scores import CaseScores
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CaseResult:
-    """What became of one case: a manifest, or one line that says why there is none."""
+    """What became of one case: a manifest, or one line that says what is wrong, or both."""
 
     case: Case
     manifest: dict[str, Any] | None
     scores: CaseScores | None
     """The engine's answer, with what each caption adds to each group's score."""
     error: str | None = None
+    """What is wrong. With a manifest next to it, the scores are there, and only the search has no solution."""
     skipped: bool = False
     """Whether nothing is wrong, and only this machine lacks what the case needs; `error` says what."""
 
@@ -45,7 +45,7 @@ class CaseResult:
 def run_cases(
     cases: Iterable[Case],
     *,
-    engine: EngineName = "replay",
+    engine: EngineName = DEFAULT_ENGINE,
     device: str | None = None,
     model_paths: Mapping[str, str | Path] | None = None,
     captures: CaptureSettings | None = None,
@@ -59,8 +59,7 @@ def run_cases(
     cases come first. `device` and `model_paths` win over the cases' settings. `captures` says what becomes of the
     captured tensors, which changes no score; `notice` is told what is worth a line, such as the memory that it takes.
     """
-    if engine not in ENGINES:
-        raise InputError(f"engine '{engine}' is unknown; {nearest(engine, ENGINES)}")
+    check_engine(engine)
     paths = {name: Path(path) for name, path in (model_paths or {}).items()}
     here: list[Case] = []
     skipped: list[CaseResult] = []
@@ -81,7 +80,8 @@ def _results(passes: Sequence[PreparedPass], reporting: Reporting) -> Iterator[C
             if isinstance(outcome, FailedCase):
                 yield CaseResult(outcome.case, None, None, outcome.reason)
             else:
-                yield CaseResult(outcome.case, _manifest(prepared, outcome), outcome.scores)
+                manifest = _manifest(prepared, outcome)
+                yield CaseResult(outcome.case, manifest, outcome.scores, outcome.selection.problem)
 
 
 def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:

@@ -82,3 +82,25 @@ class Selection:
     status: SearchStatus
     quantized: tuple[bool, ...]
     """Per group, in the order of the scores."""
+    least_bits: float
+    """What every group quantized costs: no budget below it can be met."""
+
+    @property
+    def problem(self) -> str | None:
+        """One line on why there is no selection; None where the search found one."""
+        budget, least = f"{self.budget_bits:g} effective bits", f"{self.least_bits:g}"
+        match self.status:
+            case "optimal":
+                return None
+            case "infeasible":
+                return (
+                    f"no selection has {budget}: with every group quantized there are {least}, the least feasible; "
+                    f"set autoquant.effective_bits to at least {least}"
+                )
+            case "not_solved":
+                return (
+                    f"the search found no selection within {budget}; {least} is the least feasible, with every group "
+                    "quantized: change autoquant.effective_bits"
+                )
+            case "not_finite":
+                return "not every score is finite, so nothing was searched; the manifest's statuses say which are not"

@@ -17,7 +17,7 @@ from auto_quantize_model.baselines.checks import (
 )
 from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.baselines.publish import publish_case
-from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest
+from auto_quantize_model.baselines.store import Baselines, baseline_folder, baseline_manifest
 from auto_quantize_model.manifest.document import dumps
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def folder(case: Case, manifest: dict[str, Any]) -> Path:
 
 def test_whole_baselines_and_absent_ones_are_not_stale(tiny_suite: Suite, folder: Path) -> None:
     assert folder.is_dir()
-    assert not [problem for each in tiny_suite.cases for problem in stale_reports(each)]
+    assert not [problem for each in tiny_suite.cases for problem in stale_reports(each, Baselines())]
 
 
 def test_a_missing_report_is_named(case: Case, folder: Path) -> None:
     (folder / "per-layer-sensitivity.json").unlink()
-    assert list(stale_reports(case)) == [f"{folder / 'per-layer-sensitivity.json'}: missing"]
+    assert list(stale_reports(case, Baselines())) == [f"{folder / 'per-layer-sensitivity.json'}: missing"]
 
 
 def test_the_first_line_that_differs_is_shown(case: Case, folder: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_first_line_that_differs_is_shown(case: Case, folder: Path) -> None:
     lines = report.read_text(encoding="utf-8").split("\n")
     lines[20] = lines[20] + "and more"
     report.write_text("\n".join(lines), encoding="utf-8")
-    (problem,) = stale_reports(case)
+    (problem,) = stale_reports(case, Baselines())
     assert f"{report}: line 21 is " in problem
     assert "and more'" in problem
     assert len(problem) < len(str(report)) + 320
@@ -59,20 +59,20 @@ def test_the_first_line_that_differs_is_shown(case: Case, folder: Path) -> None:
 def test_every_byte_counts(case: Case, folder: Path, edit: Any) -> None:
     report = folder / "per-layer-sensitivity.md"
     report.write_bytes(edit(report.read_bytes()))
-    (problem,) = stale_reports(case)
+    (problem,) = stale_reports(case, Baselines())
     assert "line " in problem
 
 
 def test_a_manifest_that_was_edited_makes_its_reports_stale(case: Case, folder: Path) -> None:
     file = baseline_manifest(case)
     file.write_text(file.read_text(encoding="utf-8").replace('"optimal"', '"infeasible"'), encoding="utf-8")
-    (problem,) = stale_reports(case)
+    (problem,) = stale_reports(case, Baselines())
     assert problem.startswith(f"{folder / 'per-layer-sensitivity.json'}: line ")
 
 
 def test_a_broken_manifest_is_one_problem(case: Case, folder: Path) -> None:
     baseline_manifest(case).unlink()
-    (problem,) = stale_reports(case)
+    (problem,) = stale_reports(case, Baselines())
     assert problem.startswith(f"{baseline_manifest(case)}: missing")
     assert folder.is_dir()
 
@@ -184,7 +184,7 @@ def test_the_artifacts_of_a_tree_hold_no_absolute_path(tiny_suite: Suite, models
     put(models, f"{MODEL}/layer-analysis/{STAGING}/w/new/x.md")
     files = list(artifact_files(models))
     assert len(files) == 4
-    assert not list(absolute_paths(files))
+    assert not list(absolute_paths(files, Baselines()))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_an_absolute_path_is_named_with_its_line(
     markdown.write_text(f"fine\nsee {text} there\n", encoding="utf-8")
     manifest["model"]["id"] = f"see {text} there"
     document.write_text(dumps(manifest), encoding="utf-8")
-    first, second = absolute_paths([markdown, document])
+    first, second = absolute_paths([markdown, document], Baselines())
     assert first.startswith(f"{markdown}:{3 if chr(10) in text else 2}: holds the absolute path '")
     number = next(i for i, line in enumerate(document.read_text().splitlines(), 1) if '"id": "see' in line)
     assert second.startswith(f"{document}:{number}: ")
@@ -241,15 +241,15 @@ def test_an_absolute_path_is_named_with_its_line(
 def test_what_is_no_absolute_path_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.md").write_text(text, encoding="utf-8")
     (tmp_path / "b.json").write_text(dumps({"x": text}), encoding="utf-8")
-    assert not list(absolute_paths(tmp_path.iterdir()))
+    assert not list(absolute_paths(tmp_path.iterdir(), Baselines()))
 
 
 def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"\xff\xfe")
-    (problem,) = absolute_paths([tmp_path / "a.md"])
+    (problem,) = absolute_paths([tmp_path / "a.md"], Baselines())
     assert "cannot be read as text" in problem
     (tmp_path / "a.md").unlink()
-    (problem,) = absolute_paths([tmp_path / "a.md"])
+    (problem,) = absolute_paths([tmp_path / "a.md"], Baselines())
     assert "\n" not in problem
 
 

@@ -9,7 +9,7 @@ from auto_quantize_model import load_suite
 from auto_quantize_model.baselines.checks import absolute_paths, stale_index
 from auto_quantize_model.baselines.index import index_file, index_text, suite_folder, write_index
 from auto_quantize_model.baselines.publish import publish_case
-from auto_quantize_model.baselines.store import baseline_folder
+from auto_quantize_model.baselines.store import Baselines, baseline_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def publish(suite: Suite, expression: str) -> None:
 
 
 def test_an_empty_place_explains_itself(tiny_suite: Suite) -> None:
-    assert index_text(tiny_suite, MODEL) == (
+    assert index_text(tiny_suite, MODEL, Baselines()) == (
         "# Layer sensitivity of qwen3_vl_tiny\n\n"
         "No case is published yet. To create: `pytest -m gpu sensitivity_cases -k qwen3_vl_tiny --publish`.\n"
     )
@@ -37,7 +37,7 @@ def test_it_has_a_row_for_every_baseline_in_the_suites_order(tiny_suite: Suite) 
     publish(tiny_suite, "wfp8_afp8 and large")
     publish(tiny_suite, "wfp8_afp8 and small")
     publish(tiny_suite, "wfp4_afp16 and small")
-    text = index_text(tiny_suite, MODEL)
+    text = index_text(tiny_suite, MODEL, Baselines())
     header, _, *rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
     assert dict(zip(header, rows[1], strict=True)) == {
         "Case": (
@@ -71,36 +71,36 @@ def test_it_is_written_only_if_it_changes(tiny_suite: Suite) -> None:
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
     publish(tiny_suite, "wfp8_afp8 and small")
     assert write_index(tiny_suite, MODEL)
-    assert file.read_text(encoding="utf-8") == index_text(tiny_suite, MODEL)
+    assert file.read_text(encoding="utf-8") == index_text(tiny_suite, MODEL, Baselines())
 
 
 def test_a_stale_index_is_named_with_the_mend(tiny_suite: Suite) -> None:
     file = index_file(tiny_suite, MODEL)
-    (missing,) = stale_index(tiny_suite, MODEL)
-    assert missing.startswith(f"{file}: missing; write it anew")
+    (missing,) = stale_index(tiny_suite, MODEL, Baselines())
+    assert missing.startswith(f"{file}: missing; write it again")
     write_index(tiny_suite, MODEL)
-    assert not list(stale_index(tiny_suite, MODEL))
+    assert not list(stale_index(tiny_suite, MODEL, Baselines()))
     publish(tiny_suite, "wfp8_afp8 and small")
-    (stale,) = stale_index(tiny_suite, MODEL)
+    (stale,) = stale_index(tiny_suite, MODEL, Baselines())
     assert stale.startswith(f"{file}: line 3 is 'No case is published yet.")
     for path in baseline_folder(tiny_suite.select("wfp8_afp8 and small")[0]).glob("*manifest.json"):
         path.write_text("{")
-    (broken,) = stale_index(tiny_suite, MODEL)
+    (broken,) = stale_index(tiny_suite, MODEL, Baselines())
     assert "not valid JSON" in broken
 
 
 def test_it_holds_nothing_of_the_machine(tiny_suite: Suite, tmp_path: Path) -> None:
     publish(tiny_suite, "wfp8_afp8")
     write_index(tiny_suite, MODEL)
-    assert not list(absolute_paths([index_file(tiny_suite, MODEL)]))
-    assert str(tmp_path) not in index_text(tiny_suite, MODEL)
+    assert not list(absolute_paths([index_file(tiny_suite, MODEL)], Baselines()))
+    assert str(tmp_path) not in index_text(tiny_suite, MODEL, Baselines())
 
 
 def test_it_is_the_same_from_wherever_it_is_made(tiny_suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(tiny_suite, "wfp8_afp8")
     monkeypatch.chdir(tiny_suite.path.parent)
     near = load_suite("suite.yaml", models_root="../models", overrides=["suite.models=[qwen3_vl_tiny]"])
-    assert index_text(near, MODEL) == index_text(tiny_suite, MODEL)
+    assert index_text(near, MODEL, Baselines()) == index_text(tiny_suite, MODEL, Baselines())
 
 
 def test_a_suite_elsewhere_goes_by_its_name(tiny_suite: Suite, tmp_path: Path) -> None:

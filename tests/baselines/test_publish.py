@@ -124,7 +124,7 @@ def test_other_statistics_of_the_same_scores_are_written(case: Case, manifest: d
 
 
 @pytest.mark.parametrize("damage", ["edited", "missing", "line ends"])
-def test_stale_reports_are_mended_from_the_manifest_that_stands(
+def test_stale_reports_are_rendered_again_from_the_manifest_that_stands(
     case: Case, manifest: dict[str, Any], damage: str
 ) -> None:
     publish(case, manifest)
@@ -134,16 +134,16 @@ def test_stale_reports_are_mended_from_the_manifest_that_stands(
     whole[baseline_manifest(case).name] = baseline_manifest(case).read_bytes()
     report = baseline_folder(case) / MARKDOWN
     noisy = build(case, [score * (1 + 1e-6) for score in SCORES])
-    mends: list[Callable[[], Publication]] = [lambda: publish(case, noisy), lambda: publish_reports(case)]
-    for mend in mends:
+    fixes: list[Callable[[], Publication]] = [lambda: publish(case, noisy), lambda: publish_reports(case)]
+    for fix in fixes:
         if damage == "missing":
             report.unlink()
         elif damage == "edited":
             report.write_text("mine")
         else:
             report.write_bytes(report.read_bytes().replace(b"\n", b"\r\n"))
-        publication = mend()
-        assert publication.action == "mended"
+        publication = fix()
+        assert publication.action == "re-rendered"
         assert publication.reason.endswith(f": {MARKDOWN}")
         assert {name: each[0] for name, each in state(case).items()} == whole
 
@@ -182,8 +182,9 @@ def test_what_is_not_finite_incomplete_or_anothers_writes_nothing(case: Case, ma
     refused = {
         f"{group_key(0)} is not finite": not_finite(manifest),
         "scores that are not finite": broken(manifest, "autoquant_state", "status", value="not_finite"),
+        "the search found no selection": broken(manifest, "autoquant_state", "status", value="infeasible"),
         "a number that is not finite": broken(manifest, "autoquant_state", "score", value=float("nan")),
-        "incomplete: the whole: 'engine' is a required": {k: v for k, v in manifest.items() if k != "engine"},
+        'incomplete: the whole: "engine" is a required': {k: v for k, v in manifest.items() if k != "engine"},
         "of case 'other'": broken(manifest, "case", "id", value="other"),
     }
     for reason, each in refused.items():

@@ -3,12 +3,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.opened_files import opened_files
 
 from auto_quantize_model import InputError
 from auto_quantize_model.artifacts import STAGING
-from auto_quantize_model.baselines.publish import publish_case
-from auto_quantize_model.baselines.store import ForeignBaselineError, baseline_folder, baseline_manifest, read_baseline
-from auto_quantize_model.manifest.document import UnknownVersionError
+from auto_quantize_model.baselines.publish import publish_case, publish_reports
+from auto_quantize_model.baselines.store import (
+    Baselines,
+    ForeignBaselineError,
+    baseline_folder,
+    baseline_manifest,
+    has_baseline,
+    read_baseline,
+)
+from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,11 +81,75 @@ def test_another_cases_baseline_is_refused(tiny_suite: Suite, case: Case, manife
     assert baseline_manifest(other).read_bytes() == before
 
 
-def test_a_baseline_that_a_killed_run_had_parked_is_read(case: Case, manifest: dict[str, Any]) -> None:
+@pytest.fixture
+def parked(case: Case, manifest: dict[str, Any]) -> Path:
+    """A baseline that a killed publish has left out of its place."""
     publish_case(case, manifest, None)
     folder = baseline_folder(case)
-    parked = folder.parents[1] / STAGING / "tmpx" / "old" / folder.parent.name / folder.name
-    parked.parent.mkdir(parents=True)
-    folder.rename(parked)
+    place = folder.parents[1] / STAGING / "tmpx" / "old" / folder.parent.name / folder.name
+    place.parent.mkdir(parents=True)
+    folder.rename(place)
     folder.parent.rmdir()
+    return place
+
+
+def test_a_baseline_that_a_killed_publish_had_parked_is_read_where_it_is(
+    case: Case, manifest: dict[str, Any], parked: Path
+) -> None:
+    assert has_baseline(case)
     assert read_baseline(case) == manifest
+    assert parked.is_dir()
+    assert not baseline_folder(case).exists()
+    (parked / baseline_manifest(case).name).write_text("{")
+    with pytest.raises(InputError, match=f"{parked}/.*: not valid JSON"):
+        read_baseline(case)
+
+
+@pytest.mark.parametrize("way", ["case", "reports"])
+def test_publishing_puts_a_parked_baseline_back(case: Case, manifest: dict[str, Any], parked: Path, way: str) -> None:
+    publication = publish_case(case, manifest, None) if way == "case" else publish_reports(case)
+    assert publication.action == "unchanged"
+    assert read_baseline(case) == manifest
+    assert baseline_folder(case).is_dir()
+    assert not parked.exists()
+
+
+def test_a_manifest_is_opened_and_validated_once_until_it_changes(
+    case: Case, manifest: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_case(case, manifest, None)
+    validated: list[str] = []
+
+    def spied(content: bytes, path: str) -> dict[str, Any]:
+        validated.append(path)
+        return parse_manifest(content, path)
+
+    monkeypatch.setattr("auto_quantize_model.baselines.store.parse_manifest", spied)
+    baselines, file = Baselines(), baseline_manifest(case)
+    with opened_files() as opened:
+        assert baselines.manifest(case) is baselines.manifest(case)
+        assert baselines.content(file) == file.read_bytes()
+    assert validated == [str(file)]
+    assert opened.count(str(file)) == 2, "once by the baselines, once by this test"
+    publish_case(case, {**manifest, "statistics": None, "num_quantized_layers": 3}, None)
+    assert baselines.manifest(case) == read_baseline(case) != manifest
+
+
+def test_a_broken_manifest_is_validated_once_too(case: Case) -> None:
+    baseline_manifest(case).parent.mkdir(parents=True)
+    baseline_manifest(case).write_text("{")
+    baselines = Baselines()
+    messages = []
+    for _ in range(2):
+        with pytest.raises(InputError) as caught:
+            baselines.manifest(case)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+def test_what_is_in_a_baselines_place_and_no_folder_is_one_line(case: Case) -> None:
+    baseline_folder(case).parent.mkdir(parents=True)
+    baseline_folder(case).write_text("a file")
+    with pytest.raises(InputError, match="cannot be read: Not a directory; check what it is") as caught:
+        read_baseline(case)
+    assert "\n" not in str(caught.value)

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from captions.comparison import caption_statistics, compare_captions, table
 from hypothesis import given
 from hypothesis import strategies as st
-
-from auto_quantize_model.captions.comparison import caption_statistics, compare_captions, table
 
 DOGS = ["A dog on the grass.", "a dog on the beach", "Two cats"]
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from auto_quantize_model.captions.inflection import plural, with_articles, with_ing, with_s
+from captions.inflection import plural, with_articles, with_ing, with_s
 
 
 @pytest.mark.parametrize(

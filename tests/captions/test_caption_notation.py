@@ -4,8 +4,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-
-from auto_quantize_model.captions.notation import Choice, Notation, Voice, lines, words
+from captions.notation import Choice, Notation, Voice, lines, words
 
 RNG = Random(1)  # noqa: S311
 NOTATION = Notation({"pet": words("cat=3 dog"), "kept": ("big {pet}",)})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from auto_quantize_model.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A line is what stands between line feeds and carriage returns; Python knows more line ends than files do.
-LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20), max_size=8)
+# A line is what stands between line feeds and carriage returns; Python knows more line ends than files do. What begins
+# like JSON has tests of its own.
+LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n[{"), max_size=20), max_size=8)
 
 
 def message(path: Path) -> str:
@@ -44,11 +46,11 @@ def test_any_lines_round_trip(
 
 
 def test_missing_file_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    path = tmp_path / "embedded_captions_small.txt"
+    path = tmp_path / "coco2017_captions_large.txt"
     assert message(path) == (
-        f"{path}: no such file; make it: python -m auto_quantize_model captions generate --output {tmp_path}"
+        f"{path}: no such file; make it: "
+        f"python -m auto_quantize_model captions coco captions_train2017.json --output {tmp_path}"
     )
-    assert "captions coco captions_train2017.json" in message(tmp_path / "coco2017_captions_large.txt")
 
 
 def test_missing_file_names_the_nearest(tmp_path: Path) -> None:
@@ -102,3 +104,53 @@ def test_first_captions(tmp_path: Path) -> None:
 
 def test_sha256_is_that_of_the_file() -> None:
     assert captions_sha256(["a dog", "é"]) == hashlib.sha256("a dog\né\n".encode()).hexdigest()
+
+
+ENTRIES = [{"text": "a dog"}, {"text": "a cat", "id": 2}]
+JSON_LINES = "".join(f"{json.dumps(entry)}\n" for entry in ENTRIES)
+JSON_ERROR = (
+    "JSON, whose lines would be taken for captions as they are; "
+    "captions are plain text, one a line: write the text of each entry on a line of its own"
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        JSON_LINES,
+        "\n\n" + JSON_LINES,
+        json.dumps(ENTRIES),
+        json.dumps(ENTRIES, indent=2),
+        json.dumps({"captions": ["a dog", "a cat"]}, indent=2),
+        '{"text": "a dog"}',
+    ],
+)
+def test_json_is_not_taken_for_captions(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "captions.txt"
+    path.write_text(content, encoding="utf-8")
+    assert message(path) == f"{path}: {JSON_ERROR}"
+
+
+@pytest.mark.parametrize("name", ["captions.jsonl", "captions.json", "CAPTIONS.JSONL", "captions.ndjson"])
+def test_a_name_that_says_json_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("a dog\na cat\n", encoding="utf-8")
+    assert message(path) == f"{path}: {JSON_ERROR}"
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [
+        ["{a dog} on a beach", "a cat"],
+        ["[sic] a dog"],
+        ['{"text": "a dog"}', "a cat"],
+        ["{", "a cat"],
+        ["5", '"a dog"', "null", "true"],
+        ["{" * 5000],
+        ["[" * 5000 + "]"],
+    ],
+)
+def test_captions_that_only_begin_like_json_are_captions(tmp_path: Path, captions: list[str]) -> None:
+    path = tmp_path / "captions.txt"
+    path.write_text("\n".join(captions), encoding="utf-8")
+    assert read_captions(path) == captions

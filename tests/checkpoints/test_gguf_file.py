@@ -96,4 +96,5 @@ def test_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "vlm"])
 def test_families_that_need_safetensors(file: Path, family: str) -> None:
-    assert f"the family {family} loads safetensors, no GGUF file; use `family: causal_lm`" in message_of(file, family)
+    message = message_of(file, family)
+    assert f"the family {family} loads a folder of safetensors, no .gguf file; use `family: causal_lm`" in message

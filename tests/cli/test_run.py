@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from tests.places import ROOT, SUITE
 
+from auto_quantize_model import run as run_module
 from auto_quantize_model.artifacts import manifest_name, render_reports
 from auto_quantize_model.cli import main
 from auto_quantize_model.manifest.document import check_manifest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SUITE_OPTION = ("--suite", str(SUITE))
 THREE = "tiny and small and (wfp8_afp16 or wint8_aint8 or wmxfp4_afp8)"
@@ -98,14 +98,31 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
     printed = capsys.readouterr().out
     assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
     assert "1 of 2 cases done" in printed
+    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
+    assert "the least feasible" in records[1]["reason"]
+    assert records[1]["total_score"] > 0
     assert len(list(output.rglob("*_quant_manifest.json"))) == 1
 
 
-def test_an_infeasible_budget_is_a_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("-k", "tiny and small and wfp8_afp16", "--override", "autoquant.effective_bits=6")
-    assert run(*arguments, "--output", str(tmp_path)) == 0
-    assert "infeasible" in capsys.readouterr().out
-    (file,) = tmp_path.rglob("*_quant_manifest.json")
+def test_an_infeasible_budget_fails_the_case_and_keeps_its_scores(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("-k", "tiny and small and (wfp8_afp16 or wfp4_afp16)", "--override", "autoquant.effective_bits=6")
+    assert run(*arguments, "--output", str(tmp_path), "--json", str(tmp_path / "summary.json")) == 1
+    printed = capsys.readouterr().out
+    assert "infeasible" in printed
+    assert (
+        "qwen3_vl_tiny-wfp8_afp16-small: no selection has 6 effective bits: with every group quantized there are 8, "
+        "the least feasible; set autoquant.effective_bits to at least 8\n"
+    ) in printed
+    assert "1 of 2 cases done" in printed
+    records = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+    assert [(each["pair"], each["outcome"]) for each in records] == [("wfp4_afp16", "passed"), ("wfp8_afp16", "failed")]
+    assert "the least feasible" in records[1]["reason"]
+    assert records[1]["total_score"] > 0
+    assert len(list(tmp_path.rglob("*_quant_manifest.json"))) == 2
+    (file,) = tmp_path.rglob("wfp8_afp16_autoquant_lm_quant_manifest.json")
     state = json.loads(file.read_text(encoding="utf-8"))["autoquant_state"]
     assert (state["is_satisfied"], state["status"], state["constraints"]) == (
         False,
@@ -205,3 +222,79 @@ def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     assert "Traceback" not in error
     for manifest in tmp_path.rglob("*_quant_manifest.json"):
         check_manifest(json.loads(manifest.read_text(encoding="utf-8")))
+
+
+class TestSummary:
+    """`--json FILE`: the same document as pytest's `--sensitivity-json`."""
+
+    def test_it_has_one_record_a_case(self, tmp_path: Path) -> None:
+        suite = tmp_path / "suite.yaml"
+        suite.write_text("models: [qwen3_vl_tiny]\n", encoding="utf-8")
+        pair = tmp_path / "conf" / "quant_pair" / "wfp8_afp8.yaml"
+        pair.parent.mkdir(parents=True)
+        pair.write_text("weight: fp8\nactivation: fp8\nformat: MXFP8_DEFAULT_CFG\n", encoding="utf-8")
+        arguments = ["--suite", str(suite), "--models-root", str(ROOT / "models"), "--device", "cpu"]
+        arguments += ["--output", str(tmp_path / "out"), "--json", str(tmp_path / "deep" / "summary.json")]
+        assert main(["run", *arguments, "-k", "tiny and small and wfp8"]) == 1
+        summary = json.loads((tmp_path / "deep" / "summary.json").read_text(encoding="utf-8"))
+        assert (summary["summary_version"], summary["totals"]) == (1, {"failed": 1, "passed": 1})
+        assert summary["output"] == str(tmp_path / "out")
+        failed, passed = summary["cases"]
+        assert (failed["case"], failed["outcome"], failed["verdict"]) == (
+            "qwen3_vl_tiny-wfp8_afp8-small",
+            "failed",
+            "failed",
+        )
+        assert "format 'MXFP8_DEFAULT_CFG' cannot run on cpu" in failed["reason"]
+        assert (passed["outcome"], passed["verdict"], passed["reason"]) == ("passed", "not compared", None)
+        assert passed["suite"] == str(suite)
+        (manifest,) = Path(passed["artifacts"]).glob("*_quant_manifest.json")
+        state = json.loads(manifest.read_text(encoding="utf-8"))["autoquant_state"]
+        assert passed["total_score"] == state["score"]
+        assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
+
+    def test_its_keys_are_those_of_pytests(self, tmp_path: Path) -> None:
+        from auto_quantize_model.summary.record import Record
+
+        assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
+        (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+        assert list(record) == [field.name for field in dataclasses.fields(Record)]
+        assert (record["outcome"], record["verdict"]) == ("skipped", "skipped")
+        assert "hf download" in record["reason"]
+
+    def test_an_interrupted_run_has_one_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(*_: Any, **__: Any) -> Any:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(run_module, "run_cases", interrupted)
+        assert run("-k", "tiny and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 130
+        (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
+        assert (record["outcome"], record["verdict"]) == ("not run", "not run")
+
+    @pytest.mark.parametrize(
+        ("option", "place", "message"),
+        [
+            ("--json", "folder", "folder: is a folder; name a file"),
+            ("--json", "file/summary.json", "file: is a file, so nothing can be written into it; name another place"),
+            ("--output", "file", "file: is a file, so nothing can be written into it; name another place"),
+            ("--output", "file/deep/out", "file: is a file, so nothing can be written into it; name another place"),
+        ],
+    )
+    def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        option: str,
+        place: str,
+        message: str,
+    ) -> None:
+        def reached(*_: Any, **__: Any) -> Any:
+            raise AssertionError
+
+        monkeypatch.setattr(run_module, "run_cases", reached)
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").write_text("mine", encoding="utf-8")
+        assert run("-k", "tiny", option, str(tmp_path / place)) == 2
+        assert capsys.readouterr().err.endswith(f"/{message}\n")
+        assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"

@@ -55,7 +55,7 @@ def test_a_manifest_is_identical_to_itself(case: Case, scores: list[float]) -> N
     manifest = build(case, scores)
     comparison = compare(manifest, copy.deepcopy(manifest), TOLERANCES)
     assert comparison.verdict == "identical"
-    assert (comparison.differences, comparison.beside, comparison.worst) == ((), (), None)
+    assert (comparison.differences, comparison.circumstances, comparison.worst) == ((), (), None)
     assert comparison.total_ratio == 1.0
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.small_models import build_gemma3, build_gpt2, build_mixtral
+from tests.small_models import build_gemma3, build_mixtral
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
@@ -129,24 +129,16 @@ def test_a_model_that_sees_the_future_is_refused(llama_suite: Callable[..., Suit
     mix.remove()
 
 
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (build_gpt2, "(Conv1D) is quantized by ModelOpt but is no linear layer"),
-        (build_mixtral, "is quantized by ModelOpt but is no linear layer"),
-    ],
-)
 def test_a_model_that_replay_does_not_cover_fails_each_of_its_cases(
-    tmp_path: Path, llama_suite: Callable[..., Suite], build: Callable[[Path], None], message: str
+    tmp_path: Path, llama_suite: Callable[..., Suite]
 ) -> None:
-    build(tmp_path)
+    build_mixtral(tmp_path)
     results = list(run_cases(llama_suite().select("small"), device="cpu", model_paths={"llama": tmp_path}))
     assert len(results) == 9
     for result in results:
         assert result.manifest is None
         assert result.error is not None
-        assert message in result.error
-        assert result.error.endswith("which replay does not cover; use the engine 'modelopt'")
+        assert "is quantized by ModelOpt but is no linear layer, which replay does not cover; use " in result.error
 
 
 def test_a_vision_tower_is_never_in_scope(tmp_path: Path, llama_suite: Callable[..., Suite]) -> None:

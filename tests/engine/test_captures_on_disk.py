@@ -20,9 +20,9 @@ from auto_quantize_model.engine import one_pass
 from auto_quantize_model.engine.capture import kept
 from auto_quantize_model.engine.capture.kept import kept_captures
 from auto_quantize_model.engine.capture.recording import Recorder
+from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.memory import MemoryPlan
 from auto_quantize_model.engine.replay import replay as replay_module
-from auto_quantize_model.engine.sharing import do_each_once
 from auto_quantize_model.manifest.document import dumps
 
 if TYPE_CHECKING:

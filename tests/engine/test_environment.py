@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from auto_quantize_model.engine import environment
+from auto_quantize_model.engine.machine import environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ def test_by_default_every_group_is_quantized(groups: list[tuple[float, int]], bi
     scores = [scored(score, weights, f"g{i}") for i, (score, weights) in enumerate(groups)]
     found = search(scores, bits, settings_with(None))
     assert all(found.quantized)
+    assert found.problem is None
     assert (found.status, found.budget_bits, found.effective_bits) == ("optimal", bits, bits)
     assert found.score == pytest.approx(sum(score for score, _ in groups))
 
@@ -71,12 +73,33 @@ def test_scores_below_the_solvers_own_tolerance_are_told_apart() -> None:
 def test_a_budget_below_the_format_is_infeasible_not_a_crash() -> None:
     found = search([scored(1.0, 64, "a"), scored(2.0, 64, "b")], 8.0, settings_with(6.0))
     assert (found.status, found.effective_bits, found.quantized) == ("infeasible", 8.0, (True, True))
+    assert found.problem == (
+        "no selection has 6 effective bits: with every group quantized there are 8, the least feasible; "
+        "set autoquant.effective_bits to at least 8"
+    )
+
+
+def test_a_search_that_finds_nothing_says_what_is_feasible(monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelopt.torch.quantization import algorithms
+
+    def none_found(searcher: Any, max_size: float) -> tuple[dict[str, dict[str, Any]], bool]:
+        return {name: {"format": None} for name in searcher.candidate_stats}, False
+
+    monkeypatch.setattr(algorithms.AutoQuantizeGradientSearcher, "run_search_with_stats", none_found)
+    found = search([scored(1.0, 64, "a"), scored(2.0, 64, "b")], 4.0, settings_with(4.5))
+    assert found.status == "not_solved"
+    assert found.problem == (
+        "the search found no selection within 4.5 effective bits; 4 is the least feasible, with every group quantized: "
+        "change autoquant.effective_bits"
+    )
 
 
 def test_scores_that_are_no_numbers_are_not_searched() -> None:
     scores = [scored(float("nan"), 64, "a", "non_finite"), scored(2.0, 64, "b")]
     found = search(scores, 4.0, settings_with(8.0))
     assert (found.status, found.score) == ("not_finite", None)
+    assert found.problem is not None
+    assert "not every score is finite" in found.problem
 
 
 def test_the_kl_method_uses_modelopts_threshold_search() -> None:

@@ -10,7 +10,7 @@ from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.explain.explanation import explain_drift
-from auto_quantize_model.explain.factors import Texts
+from auto_quantize_model.explain.older_captions import CaptionSources
 from auto_quantize_model.explain.setups import Setup
 from auto_quantize_model.manifest.document import dumps
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model import Case
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.explain.explanation import Explanation
 
 ENGINE = "engine=modelopt"
@@ -57,7 +57,7 @@ def explain(baseline: dict[str, Any], *overrides: str, captions: Path | None = N
         Setup(suite.cases[0], "replay"),
         baseline,
         suite.tolerances,
-        texts=Texts(captions),
+        sources=CaptionSources(captions),
         model_paths={},
         progress=lambda *_: None,
     )

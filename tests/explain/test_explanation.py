@@ -62,9 +62,22 @@ def test_captions_alone_explain_the_whole_drift(older_text: Path) -> None:
     explanation = explain(run_with(*reading(older_text)), captions=older_text)
     assert explanation.outcome == "explained"
     assert shares_of(explanation) == {("captions",): pytest.approx(1, abs=1e-6)}
-    (factor,) = explanation.factors
-    assert (factor.old, factor.new) == ("older.txt", "embedded_captions_small.txt")
+    (cause,) = explanation.causes
+    assert (cause.old, cause.new) == ("older.txt", "embedded_captions_small.txt")
     assert explanation.untested == ()
+
+
+def test_the_older_captions_are_called_as_the_manifest_calls_them(tmp_path: Path, older_text: Path) -> None:
+    lines = older_text.read_text(encoding="utf-8").splitlines(keepends=True)
+    files = {"older_small.txt": lines[:16], "older_large.txt": lines}
+    present = ROOT / "sensitivity_cases" / "data" / "embedded_captions_small.txt"
+    files["new_small.txt"] = present.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, captions in files.items():
+        (tmp_path / name).write_text("".join(captions), encoding="utf-8")
+    baseline = run_with(*reading(tmp_path / "older_small.txt"))
+    assert baseline["dataset"]["captions"] == "older_small.txt"
+    (cause,) = explain(baseline, *reading(tmp_path / "new_small.txt")).causes
+    assert (cause.old, cause.new) == ("older_small.txt", "new_small.txt")
 
 
 @pytest.mark.parametrize("plants", [(CONFIG, BATCH), (COUNTS, BATCH), (CONFIG, COUNTS), (BATCH, DTYPE)])
@@ -151,7 +164,7 @@ def test_the_same_run_has_no_drift() -> None:
     baseline = run_with()
     baseline["environment"] |= {"torch": "1.13.1", "modelopt": "0.40.0"}
     explanation = explain(baseline)
-    assert (explanation.outcome, explanation.factors) == ("no drift", ())
+    assert (explanation.outcome, explanation.causes) == ("no drift", ())
     assert [each.name for each in explanation.untested] == ["ModelOpt", "torch"]
 
 
@@ -170,7 +183,7 @@ def test_scores_that_nothing_testable_explains_stay_unexplained() -> None:
             entry["importance"] *= 1.05
     baseline["model"]["checkpoint_sha256"] = "0" * 64
     explanation = explain(baseline)
-    assert (explanation.outcome, explanation.factors) == ("not explained", ())
+    assert (explanation.outcome, explanation.causes) == ("not explained", ())
     assert explanation.shares.residual.share == pytest.approx(1)
     assert [each.name for each in explanation.untested] == ["checkpoint"]
 
@@ -192,7 +205,7 @@ def test_an_older_text_is_found_in_the_history_of_its_file(tmp_path: Path, older
     explanation = explain(run_with(*reading(older_text)), *reading(file))
     assert shares_of(explanation) == {("captions",): pytest.approx(1, abs=1e-6)}
     # The baseline names another file; its text is found in the history of the present one.
-    assert explanation.factors[0].old.startswith("own_small.txt of commit ")
+    assert explanation.causes[0].old.startswith("own_small.txt of commit ")
 
 
 def test_an_older_text_that_is_nowhere_is_said_to_be_untested(older_text: Path) -> None:

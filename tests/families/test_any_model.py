@@ -116,7 +116,7 @@ def test_a_tensor_without_a_place_is_refused(suite: Suite) -> None:
 def test_the_wrong_family_is_one_line(tmp_path: Path) -> None:
     build_llama(tmp_path)
     settings = load_suite(SUITE).select("tiny")[0].model.model_copy(update={"family": "vlm"})
-    with pytest.raises(InputError, match="model_type 'llama' is no model of images and text; set `family`"):
+    with pytest.raises(InputError, match="model_type 'llama' is no model of images and text; set `family: causal_lm`"):
         load_model(settings, open_checkpoint(tmp_path), torch.device("cpu"))
 
 

@@ -56,6 +56,14 @@ def test_the_wheel_holds_every_module_and_schema_and_no_test(wheel: Path) -> Non
     assert not [name for name in names if Path(name).name.startswith(("test_", "conftest", "README"))]
 
 
+def test_the_wheel_holds_no_grammar_of_captions(wheel: Path) -> None:
+    grammar = {file.read_bytes() for file in (ROOT / "models" / "qwen3_vl_tiny" / "captions").rglob("*.py")}
+    found = contents(wheel)
+    assert not [name for name, text in found.items() if text in grammar]
+    room = {Path(name).stem for name in found if name.startswith("auto_quantize_model/captions/")}
+    assert room == {"__init__", "coco", "nested", "reading"}
+
+
 def test_a_users_own_captions_stay_out_of_the_wheel(build: Callable[[str, Path], Path], tmp_path: Path) -> None:
     source = tmp_path / "source"
     unpack_sdist(build("sdist", ROOT), source)

@@ -66,7 +66,7 @@ class Project:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
     def manifest_file(self, case_id: str) -> Path:
-        model, pair, size = case_id.split("-")
+        model, pair, size = case_id.rsplit("-", 2)
         (found,) = self.root.glob(f"models/{model}/layer-analysis/*/{model}_autoquant_{pair}_lm_{size}/*manifest.json")
         return found
 

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.places import TINY
 from tests.plugin.projects import lines_with, scaled
 
-from auto_quantize_model.plugin.gpus import take_gpu
-from auto_quantize_model.plugin.passes import Passes, Worker
+from auto_quantize_model.plugin.loadgroup import without_group
+from auto_quantize_model.plugin.passes import Passes
+from auto_quantize_model.plugin.worker import Worker, take_gpu
 
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
@@ -85,12 +87,28 @@ def test_a_wrong_model_path_is_one_line_here_too(project: Project) -> None:
 
 
 def test_last_failed_finds_what_failed_in_a_group(project: Project) -> None:
-    assert project.run("--publish").ret == 0
-    project.edit_manifest(CASES[1], scaled(2, 1.05))
-    project.run_apart(*MODES["loadgroup"]).assert_outcomes(passed=1, failed=1)
-    result = project.run("--lf")
+    project.write_suite(models=["Qwen3-0.6B"])
+    project.write_model("Qwen3-0.6B", path="checkpoint")
+    here = ("--sensitivity-model-path", f"Qwen3-0.6B={TINY / 'checkpoint'}")
+    assert project.run("--publish", "-k", "Qwen3-0.6B", *here).ret == 0
+    assert (project.root / "models" / "Qwen3-0.6B" / "layer-analysis" / "README.md").is_file()
+    project.edit_manifest("Qwen3-0.6B-wint8_aint8-small", scaled(2, 1.05))
+    result = project.run_apart(*MODES["loadgroup"], *here)
+    result.assert_outcomes(passed=1, failed=1)
+    assert not lines_with(result, "@Qwen3")
+    result = project.run("--lf", *here)
     result.assert_outcomes(failed=1)
-    assert lines_with(result, "one pass for") == ["one: one pass for 1 case"]
+    assert lines_with(result, "one pass for") == ["Qwen3-0.6B: one pass for 1 case"]
+
+
+@pytest.mark.parametrize("model", ["one", "Qwen3-0.6B", "Qwen3-0.6B-1", "a.b_c-"])
+@pytest.mark.parametrize("share", ["", "-0", "-13"])
+@pytest.mark.parametrize("before", ["", "left-right-"])
+def test_a_name_is_known_without_its_group(model: str, share: str, before: str) -> None:
+    name = f"test_mine.py::test_sensitivity[{before}{model}-wfp8_afp16-small]"
+    assert without_group(f"{name}@{model}{share}") == name
+    assert without_group(name) == name
+    assert without_group(f"{name}@another") == f"{name}@another"
 
 
 @pytest.mark.parametrize("body", ["raise ValueError", "os._exit(1)"], ids=["fails", "dies"])
@@ -134,7 +152,7 @@ class TestGpus:
 
     def test_every_pass_of_a_worker_knows_who_shares_its_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-        worker = Worker("gw1", 4, Path("shared"))
+        worker = Worker("gw1", 4, Path("shared"), Path("out"))
         passes: Any = Passes(SimpleNamespace(), worker, SimpleNamespace())  # type: ignore[arg-type]
         assert [passes._take_device(worker, device) for device in ("auto", "auto", "cuda:0")] == [2, 2, 4]
 

@@ -418,9 +418,20 @@ class TestBaselines:
 
         monkeypatch.setattr("auto_quantize_model.engine.execution.search", unsolved)
         result = project.run("--publish", "-k", "wfp8")
-        assert result.ret == pytest.ExitCode.TESTS_FAILED
-        assert lines_with(result, "not published: ")
+        result.assert_outcomes(failed=1)
+        assert lines_with(result, "not every score is finite, so nothing was searched")
         assert not list(project.root.glob("models/one/layer-analysis/weight-*"))
+
+    def test_a_case_with_an_infeasible_budget_fails_and_is_not_published(self, project: Project) -> None:
+        autoquant = project.root / "conf" / "autoquant" / "default.yaml"
+        autoquant.parent.mkdir(parents=True)
+        autoquant.write_text("effective_bits: 6.0\n", encoding="utf-8")
+        for options in ((), ("--publish",)):
+            result = project.run("-k", "wfp8", *options)
+            result.assert_outcomes(failed=1)
+            assert lines_with(result, "there are 8, the least feasible; set autoquant.effective_bits to at least 8")
+            assert not list(project.root.glob("models/one/layer-analysis/weight-*"))
+            assert len(list((project.root / "out").rglob("*_quant_manifest.json"))) == 1
 
     def test_a_broken_baseline_is_one_line_and_can_be_replaced(self, project: Project) -> None:
         published(project)
@@ -469,7 +480,7 @@ class TestReportOnly:
         report.write_text("old\n", encoding="utf-8")
         result = project.pytester.runpytest_inprocess("--sensitivity-report-only", "--publish")
         result.assert_outcomes(passed=2)
-        assert lines_with(result, "published: 1 mended, 1 unchanged")
+        assert lines_with(result, "published: 1 re-rendered, 1 unchanged")
         assert project.files() == before
 
     def test_an_older_tools_baseline_is_one_line(self, project: Project) -> None:

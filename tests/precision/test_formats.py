@@ -98,7 +98,7 @@ def test_what_replay_has_no_arithmetic_for_is_refused_early(preset: str, reason:
     from auto_quantize_model.precision.quantizers import build_quantizers
 
     resolved = resolve_format(FormatSettings(name="X", preset=preset))
-    with pytest.raises(NotCoveredError, match=f"{re.escape(reason)}, which replay does not cover; use the engine"):
+    with pytest.raises(NotCoveredError, match=f"{re.escape(reason)}, which replay does not cover; use --"):
         build_quantizers(resolved, torch.device("cpu"))
 
 

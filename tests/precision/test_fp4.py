@@ -11,11 +11,11 @@ import modelopt.torch.quantization as mtq
 import numpy as np
 import pytest
 import torch
+from benchmarks.fp4_comparison import mxfp4_qtensor, nvfp4_qtensor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelopt.torch.quantization.config import QuantizerAttributeConfig
 from modelopt.torch.quantization.nn import TensorQuantizer
-from tests.precision.fp4_comparison import mxfp4_qtensor, nvfp4_qtensor
 
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision import fp4

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from tests.precision import fp4_comparison
-from tests.precision.fp4_comparison import (
+from benchmarks.fp4_comparison import (
     DTYPES,
     KINDS,
     SAME_SCALE_AMAX,
@@ -20,9 +19,10 @@ from tests.precision.fp4_comparison import (
 
 from auto_quantize_model.errors import UnavailableError
 from auto_quantize_model.precision.fp4 import mxfp4, nvfp4
+from benchmarks import fp4_comparison
 
 if TYPE_CHECKING:
-    from tests.precision.fp4_comparison import Mxfp4, Nvfp4
+    from benchmarks.fp4_comparison import Mxfp4, Nvfp4
     from torch import Tensor
 
 pytestmark = [

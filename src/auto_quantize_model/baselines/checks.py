@@ -9,15 +9,19 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.artifacts import REPORT_NAMES, STAGING, render_reports
-from auto_quantize_model.baselines.index import committed_index, index_file, index_text, publish_command
-from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.baselines.folders import whereabouts
+from auto_quantize_model.baselines.index import committed_index, index_file, index_text, suite_folder
+from auto_quantize_model.baselines.store import baseline_folder
 from auto_quantize_model.checkpoints.locate import has_own_checkpoint
+from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
+from auto_quantize_model.options import REPORT_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from auto_quantize_model.baselines.store import Baselines
     from auto_quantize_model.cases.suite import Case, Suite
 
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
@@ -28,31 +32,37 @@ _FILE_URL = r"(?<!\w)file:/+[\w.@+~-]+"
 _WINDOWS = r"(?<!\w)[A-Za-z]:(?:\\+|/)[\w.@+~ -]+"
 _HOME = r"(?<![\w./~<)\]}*])/(?:home|root|tmp|mnt|opt|usr|var|Users)\b"
 _ABSOLUTE_PATH = re.compile("|".join((_POSIX, _FILE_URL, _WINDOWS, _HOME)))
+_SLASH = re.compile(r"[/\\]")
 _JSON_WHITESPACE = re.compile(r"(?<!\\)\\[nrt]")
 """An escaped line end or tab, whose letter would join the word after it."""
 
 
-def stale_reports(case: Case) -> Iterator[str]:
+def stale_reports(case: Case, baselines: Baselines) -> Iterator[str]:
     """Artifacts of a case's baseline that are missing, unreadable or not what its manifest gives."""
-    folder = baseline_folder(case)
     try:
-        baseline = read_baseline(case)
+        baseline = baselines.manifest(case)
     except InputError as error:
         yield str(error)
         return
-    if baseline is None:
+    folder = whereabouts(baseline_folder(case))
+    if baseline is None or folder is None:
         return
     for name, text in render_reports(baseline).items():
-        problem = _staleness(folder / name, text)
+        problem = _staleness(folder / name, text, baselines)
         if problem is not None:
             yield f"{folder / name}: {problem}"
 
 
 def missing_baselines(suite: Suite) -> Iterator[str]:
-    """Cases without a baseline whose model is here."""
+    """Cases without a baseline whose model is here, and baselines that are not in their place."""
     for case in suite.cases:
-        if has_own_checkpoint(case) and not baseline_folder(case).is_dir():
-            yield f"{baseline_folder(case)}: no baseline; create it: {publish_command(suite, case.id)}"
+        folder = baseline_folder(case)
+        place = whereabouts(folder)
+        if place is None and has_own_checkpoint(case):
+            yield f"{folder}: no baseline; create it: {publish_command(suite_folder(suite), case.id)}"
+        if place not in (None, folder):
+            command = publish_command(suite_folder(suite), case.id, REPORT_ONLY.pytest_flag)
+            yield f"{folder}: an interrupted publish left it in {place}; put it back: {command}"
 
 
 def stray_baselines(suite: Suite, models: Path) -> Iterator[str]:
@@ -63,15 +73,15 @@ def stray_baselines(suite: Suite, models: Path) -> Iterator[str]:
             yield f"{folder}: no case of {suite.path} has it; remove it, or add its model, pair and size to the suite"
 
 
-def stale_index(suite: Suite, model: str) -> Iterator[str]:
+def stale_index(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
     """A model's index that is missing or not what its baselines give."""
     try:
-        problem = _difference(committed_index(suite, model), index_text(suite, model))
+        problem = _difference(committed_index(suite, model), index_text(suite, model, baselines))
     except InputError as error:
         yield str(error)
         return
     if problem is not None:
-        yield f"{index_file(suite, model)}: {problem}; write it anew: publish a case of {model}, or its reports alone"
+        yield f"{index_file(suite, model)}: {problem}; write it again: publish a case of {model}, or its reports alone"
 
 
 def unknown_files(models: Path) -> Iterator[str]:
@@ -91,25 +101,35 @@ def artifact_files(models: Path) -> Iterator[Path]:
             yield path
 
 
-def absolute_paths(files: Iterable[Path]) -> Iterator[str]:
+def absolute_paths(files: Iterable[Path], baselines: Baselines) -> Iterator[str]:
     """Lines of artifacts that name a place on somebody's machine."""
     for file in files:
         try:
-            text = file.read_text(encoding="utf-8")
+            text = baselines.content(file).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             yield f"{file}: cannot be read as text: {error}; restore it or publish the case again"
             continue
-        if file.suffix == ".json":
-            text = _JSON_WHITESPACE.sub("  ", text)
-        for number, line in enumerate(text.splitlines(), start=1):
-            found = _ABSOLUTE_PATH.search(line)
-            if found:
-                yield f"{file}:{number}: holds the absolute path '{found[0]}'; name the thing, not its place"
+        for number, line in _lines_with_slashes(text):
+            path = _ABSOLUTE_PATH.search(_JSON_WHITESPACE.sub("  ", line) if file.suffix == ".json" else line)
+            if path:
+                yield f"{file}:{number}: holds the absolute path '{path[0]}'; name the thing, not its place"
 
 
-def _staleness(file: Path, text: str) -> str | None:
+def _lines_with_slashes(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that could name a path at all, which are few, with their numbers."""
+    number, end = 1, 0
+    for slash in _SLASH.finditer(text):
+        if slash.start() >= end:
+            start = text.rfind("\n", 0, slash.start()) + 1
+            number += text.count("\n", end, start)
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            yield number, text[start:end]
+
+
+def _staleness(file: Path, text: str, baselines: Baselines) -> str | None:
     try:
-        return _difference(file.read_bytes(), text)
+        return _difference(baselines.content(file), text)
     except FileNotFoundError:
         return _difference(None, text)
     except OSError as error:

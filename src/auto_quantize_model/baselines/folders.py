@@ -1,7 +1,8 @@
 """Replacing a whole folder: whoever looks, and whenever the process is killed, finds all old files or all new ones.
 
-The new folder is staged beside its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
-folder is parked in `.publishing/` for a moment; a process killed just then leaves it there, and `put_back` mends that.
+The new folder is staged near its place, in `.publishing/`, and swapped in. Where a file system cannot swap, the old
+folder is parked in `.publishing/` for a moment. A process killed just then leaves it there: `whereabouts` finds it for
+whoever reads, and `put_back` restores it when something is published next.
 """
 
 from __future__ import annotations
@@ -45,13 +46,28 @@ def put_back(folder: Path) -> None:
     """Put a folder back that a killed process has parked; does nothing where the folder is in its place."""
     if os.path.lexists(folder):
         return
-    places = [_parking_place(workspace, folder) for workspace in _workspaces(_staging(folder))]
     # Another process may put it back first.
     with _undisturbed():
-        parked = [place for place in places if place.exists()]
-        if parked:
+        parked = _parked(folder)
+        if parked is not None:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            max(parked, key=_parked_at).rename(folder)
+            parked.rename(folder)
+
+
+def whereabouts(folder: Path) -> Path | None:
+    """Where a folder is: in its place, or where a killed process has parked it, whole; None where it is in neither."""
+    if not os.path.lexists(folder):
+        with _undisturbed():
+            parked = _parked(folder)
+            if parked is not None:
+                return parked
+    return folder if os.path.lexists(folder) else None
+
+
+def _parked(folder: Path) -> Path | None:
+    """Where a folder is parked; of several places the latest."""
+    places = [_parking_place(workspace, folder) for workspace in _workspaces(_staging(folder))]
+    return max((place for place in places if place.exists()), key=_parked_at, default=None)
 
 
 def _parked_at(parked: Path) -> int:

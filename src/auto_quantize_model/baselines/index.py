@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.baselines.store import baseline_folder, read_baseline
+from auto_quantize_model.baselines.store import Baselines, baseline_folder
+from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
@@ -38,14 +39,14 @@ def index_file(suite: Suite, model: str) -> Path:
     return _cases(suite, model)[0].models_root / model / "layer-analysis" / NAME
 
 
-def index_text(suite: Suite, model: str) -> str:
+def index_text(suite: Suite, model: str, baselines: Baselines) -> str:
     """The index of a model: a function of the committed baselines of the suite's cases and of nothing else."""
-    return "".join(f"{line}\n" for line in _lines(suite, model))
+    return "".join(f"{line}\n" for line in _lines(suite, model, baselines))
 
 
 def write_index(suite: Suite, model: str) -> bool:
     """Bring a model's index up to date; whether that changed it."""
-    file, text = index_file(suite, model), index_text(suite, model)
+    file, text = index_file(suite, model), index_text(suite, model, Baselines())
     if committed_index(suite, model) == text.encode():
         return False
     write_files(file.parent, {file.name: text})
@@ -70,22 +71,17 @@ def suite_folder(suite: Suite) -> str:
     return folder.relative_to(beside).as_posix() if folder.is_relative_to(beside) else folder.name
 
 
-def publish_command(suite: Suite, expression: str) -> str:
-    """The command that runs and publishes the cases that an expression selects."""
-    return f"pytest -m gpu {suite_folder(suite)} -k {expression} --publish"
-
-
 def _cases(suite: Suite, model: str) -> Sequence[Case]:
     return [case for case in suite.cases if case.model.name == model]
 
 
-def _lines(suite: Suite, model: str) -> Iterator[str]:
+def _lines(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
     cases = _cases(suite, model)
-    baselines = [(case, baseline) for case in cases if (baseline := read_baseline(case)) is not None]
+    published = [(case, baseline) for case in cases if (baseline := baselines.manifest(case)) is not None]
     yield f"# Layer sensitivity of {model}"
     yield ""
-    if not baselines:
-        yield f"No case is published yet. To create: `{publish_command(suite, model)}`."
+    if not published:
+        yield f"No case is published yet. To create: `{publish_command(suite_folder(suite), model)}`."
         return
     yield "The baselines that runs are compared with: one folder a case, with its manifest and the reports rendered"
     yield "from it. This page is generated from the manifests whenever a case is published; edits are lost. Captions"
@@ -93,11 +89,11 @@ def _lines(suite: Suite, model: str) -> Iterator[str]:
     yield ""
     yield "|" + "|".join(_COLUMNS) + "|"
     yield "|" + " :--- |" * len(_COLUMNS)
-    for case, baseline in baselines:
+    for case, baseline in published:
         yield "|" + "|".join(_cells(suite, case, baseline)) + "|"
-    if len(baselines) < len(cases):
+    if len(published) < len(cases):
         yield ""
-        yield f"{len(baselines)} of {len(cases)} cases are published."
+        yield f"{len(published)} of {len(cases)} cases are published."
 
 
 def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[str]:
@@ -113,7 +109,7 @@ def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[st
     yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
     worst = rows(baseline)[0]
     yield f"`{worst['layer']}`" if worst.get("sensitivity") is not None else _NOTHING
-    yield f"`{publish_command(suite, case.id)}`"
+    yield f"`{publish_command(suite_folder(suite), case.id)}`"
 
 
 def _scientific(value: float | None) -> str:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from auto_quantize_model.artifacts import render_reports
-from auto_quantize_model.baselines.folders import replace_folder
+from auto_quantize_model.baselines.folders import put_back, replace_folder
 from auto_quantize_model.baselines.store import (
     ForeignBaselineError,
     baseline_folder,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.comparison.compare import Comparison
 
-Action = Literal["created", "updated", "unchanged", "mended"]
+Action = Literal["created", "updated", "unchanged", "re-rendered"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,17 +37,18 @@ class Publication:
 
     case_id: str
     action: Action
-    """`mended`: only reports were rendered anew, from the manifest that stands."""
+    """`re-rendered`: only reports were written, from the manifest that stands."""
     folder: Path
     reason: str
 
 
 def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison | None) -> Publication:
-    """Make a manifest the case's baseline, unless the baseline says the same; then only its reports are mended.
+    """Make a manifest the case's baseline, unless the baseline says the same; then only its reports are rendered again.
 
     `comparison` is that of the baseline with the manifest; None where there is no baseline that can be read.
     """
     _check_publishable(case, manifest)
+    _recover(case)
     try:
         baseline = read_baseline(case)
     except (ForeignBaselineError, UnknownVersionError):
@@ -59,17 +60,26 @@ def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison
     reason = _reason_to_update(baseline, manifest, comparison)
     if reason is not None:
         return _write(case, manifest, "updated", reason)
-    return _mend_reports(case, baseline, "the baseline stands" if comparison is None else summary(comparison))
+    return _render_again(case, baseline, "the baseline stands" if comparison is None else summary(comparison))
 
 
 def publish_reports(case: Case) -> Publication:
-    """Render a case's reports anew from its committed manifest, in place."""
+    """Render a case's reports again from its committed manifest, in place."""
+    _recover(case)
     baseline = read_baseline(case)
     if baseline is None:
         raise CaseError(f"{baseline_manifest(case)}: no such file to render reports from; publish the case first")
     if is_older(baseline):
         raise CaseError(f"{baseline_manifest(case)}: an older tool's, as are the reports beside it; publish the case")
-    return _mend_reports(case, baseline, "the reports are those of the manifest")
+    return _render_again(case, baseline, "the reports are those of the manifest")
+
+
+def _recover(case: Case) -> None:
+    """Put a baseline back into its place that an interrupted publish has left elsewhere."""
+    try:
+        put_back(baseline_folder(case))
+    except OSError as error:
+        raise InputError(f"{error.filename or baseline_folder(case)}: cannot be moved: {error.strerror}") from None
 
 
 def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
@@ -79,17 +89,20 @@ def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
         raise CaseError(f"{case.id}: the manifest is incomplete: {error}") from None
     if manifest["case"]["id"] != case.id:
         raise CaseError(f"{case.id}: the manifest is of case '{manifest['case']['id']}'")
-    not_finite = next(_not_finite(manifest), None)
-    if not_finite is not None:
-        raise CaseError(f"{case.id}: {not_finite}")
+    flaw = next(_flaws(manifest), None)
+    if flaw is not None:
+        raise CaseError(f"{case.id}: {flaw}")
 
 
-def _not_finite(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _flaws(manifest: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in manifest["layer_sensitivity"].items():
         if entry["status"] == "non_finite":
             yield f"{name} is not finite"
-    if manifest["autoquant_state"]["status"] == "not_finite":
+    status = manifest["autoquant_state"]["status"]
+    if status == "not_finite":
         yield "the search found scores that are not finite"
+    elif status != "optimal":
+        yield f"the search found no selection (its status is '{status}')"
     if not _all_finite(manifest):
         yield "the manifest holds a number that is not finite"
 
@@ -109,7 +122,7 @@ def _reason_to_update(
 
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
-    old, new = (_without_beside(each) for each in (baseline, manifest))
+    old, new = (_without_circumstances(each) for each in (baseline, manifest))
     same_structure = manifest_structure(baseline) == manifest_structure(manifest)
     if old == new and same_structure:
         return None
@@ -124,7 +137,7 @@ def _reason_to_update(
     return None
 
 
-def _without_beside(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _without_circumstances(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in MACHINE}
 
 
@@ -134,14 +147,14 @@ def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str)
     return Publication(case.id, action, folder, reason)
 
 
-def _mend_reports(case: Case, baseline: Mapping[str, Any], reason: str) -> Publication:
+def _render_again(case: Case, baseline: Mapping[str, Any], reason: str) -> Publication:
     folder, file = baseline_folder(case), baseline_manifest(case)
     reports = render_reports(baseline)
     stale = [name for name, text in reports.items() if not _holds(folder / name, text)]
     if not stale:
         return Publication(case.id, "unchanged", folder, reason)
     replace_folder(folder, {file.name: _text(file), **reports})
-    return Publication(case.id, "mended", folder, f"not those of the manifest: {', '.join(stale)}")
+    return Publication(case.id, "re-rendered", folder, f"not those of the manifest: {', '.join(stale)}")
 
 
 def _holds(file: Path, text: str) -> bool:

@@ -1,17 +1,21 @@
-"""Where a case's baseline lies, and reading it."""
+"""Where a case's baseline lies, and reading it. Nothing here moves or writes a file."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.baselines.folders import put_back
+from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.manifest.document import UnknownVersionError, read_manifest
+from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model.cases.suite import Case
+
+_LOOKS = 3
+"""How often a file is looked for that another process may be replacing just now."""
 
 
 class ForeignBaselineError(InputError):
@@ -28,24 +32,73 @@ def baseline_manifest(case: Case) -> Path:
     return baseline_folder(case) / f"{case.pair.scheme_name}_quant_manifest.json"
 
 
+def has_baseline(case: Case) -> bool:
+    """Whether anything is committed for a case, even if only a part of a baseline."""
+    return whereabouts(baseline_folder(case)) is not None
+
+
 def read_baseline(case: Case) -> dict[str, Any] | None:
-    """A case's committed manifest; None where nothing is committed for the case."""
-    folder, file = baseline_folder(case), baseline_manifest(case)
-    try:
-        put_back(folder)
-        if not folder.exists():
+    """A case's committed manifest as it is now; None where nothing is committed for the case."""
+    return Baselines().manifest(case)
+
+
+class Baselines:
+    """Committed files: each is read once, and each manifest validated once, unless it changes on disk."""
+
+    def __init__(self) -> None:
+        self._contents: dict[Path, tuple[tuple[int, int, int], bytes]] = {}
+        self._manifests: dict[Path, tuple[bytes, dict[str, Any] | InputError]] = {}
+
+    def content(self, file: Path) -> bytes:
+        """The bytes of a file."""
+        status = file.stat()
+        version = status.st_ino, status.st_mtime_ns, status.st_size
+        kept = self._contents.get(file)
+        if kept is None or kept[0] != version:
+            kept = self._contents[file] = version, file.read_bytes()
+        return kept[1]
+
+    def manifest(self, case: Case) -> dict[str, Any] | None:
+        """A case's committed manifest, which all who ask share; None where nothing is committed for the case."""
+        file = self._file(case)
+        if file is None:
             return None
-        if not file.exists():
-            raise InputError(f"{file}: missing; restore it, remove the whole folder, or publish the case again")
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}; check who may read and write there") from None
+        manifest = self._parsed(file)
+        if isinstance(manifest, InputError):
+            raise manifest.with_traceback(None)
+        stated = manifest["case"]["id"] if "schema_version" in manifest else case.id
+        if stated != case.id:
+            raise ForeignBaselineError(f"{file}: is of case '{stated}', not of '{case.id}'; move it to its own folder")
+        return manifest
+
+    def _file(self, case: Case) -> Path | None:
+        """The file of a case's manifest, which has been read; None where there is nothing of a baseline."""
+        try:
+            for _ in range(_LOOKS):
+                folder = whereabouts(baseline_folder(case))
+                if folder is None:
+                    return None
+                file = folder / baseline_manifest(case).name
+                with contextlib.suppress(FileNotFoundError):
+                    self.content(file)
+                    return file
+        except OSError as error:
+            reason = f"cannot be read: {error.strerror}; check what it is and who may read it"
+            raise InputError(f"{error.filename or baseline_folder(case)}: {reason}") from None
+        raise InputError(f"{file}: missing; restore it, remove the whole folder, or publish the case again")
+
+    def _parsed(self, file: Path) -> dict[str, Any] | InputError:
+        content = self._contents[file][1]
+        kept = self._manifests.get(file)
+        if kept is None or kept[0] is not content:
+            kept = self._manifests[file] = content, _parse(content, file)
+        return kept[1]
+
+
+def _parse(content: bytes, file: Path) -> dict[str, Any] | InputError:
     try:
-        manifest = read_manifest(file)
-    except UnknownVersionError:
-        raise
+        return parse_manifest(content, str(file))
+    except UnknownVersionError as error:
+        return error
     except InputError as error:
-        raise InputError(f"{error}; restore it or publish the case again") from None
-    found = manifest["case"]["id"] if "schema_version" in manifest else case.id
-    if found != case.id:
-        raise ForeignBaselineError(f"{file}: is of case '{found}', not of '{case.id}'; move it to its own folder")
-    return manifest
+        return InputError(f"{error}; restore it or publish the case again")

@@ -1,3 +1,3 @@
-"""Calibration captions: the embedded ones' grammar, the user's own COCO annotations, reading and comparing."""
+"""Calibration captions: reading them, and picking them from the user's own COCO annotations."""
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -14,18 +15,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_MADE_BY = {
-    "embedded_captions": "generate",
-    "coco2017_captions": "coco captions_train2017.json",
-}
+COCO_STEM = "coco2017_captions"
+"""How the names of a user's own COCO captions begin."""
+_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+_TELLING_LINES = 5
+"""How many captions must be JSON objects before a file counts as JSON lines."""
 
 
 def read_captions(path: Path) -> list[str]:
     """Return a file's captions in file order, stripped; blank lines do not count."""
-    lines = _LINE_END.split(_decoded(path, _content(path)))
-    captions = [caption for line in lines if (caption := line.strip())]
+    text = _decoded(path, _content(path))
+    captions = [caption for line in _LINE_END.split(text) if (caption := line.strip())]
     if not captions:
         raise InputError(f"{path}: no caption in this file; write one a line")
+    if path.suffix.lower() in _JSON_SUFFIXES or _is_json(text, captions):
+        raise InputError(
+            f"{path}: JSON, whose lines would be taken for captions as they are; "
+            "captions are plain text, one a line: write the text of each entry on a line of its own"
+        )
     return captions
 
 
@@ -53,6 +60,22 @@ def nearest_file(path: Path, suffix: str) -> str:
     return nearest(path.name, names) if names else f"there is no {suffix} file in {folder}"
 
 
+def _is_json(text: str, captions: Sequence[str]) -> bool:
+    """Whether a text is one JSON document, or JSON lines; a caption that only begins with a brace is neither."""
+    lines = captions[:_TELLING_LINES]
+    return isinstance(_parsed(text), dict | list) or all(isinstance(_parsed(line), dict) for line in lines)
+
+
+def _parsed(text: str) -> object:
+    """The value of a JSON object or array; None for any other text."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _content(path: Path) -> bytes:
     if path.is_dir():
         raise InputError(f"{path}: a folder, not a file of captions; {nearest_file(path, '.txt')}")
@@ -65,9 +88,8 @@ def _content(path: Path) -> bytes:
 
 
 def _mend(path: Path) -> str:
-    for stem, arguments in _MADE_BY.items():
-        if path.name.startswith(stem):
-            return f"make it: python -m auto_quantize_model captions {arguments} --output {path.parent}"
+    if path.name.startswith(COCO_STEM):
+        return f"make it: python -m auto_quantize_model captions coco captions_train2017.json --output {path.parent}"
     return nearest_file(path, ".txt")
 
 

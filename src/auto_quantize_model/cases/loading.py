@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.settings import Settings
 
 _NUMBER = re.compile(r"[0-9]+")
+_SHAPES = {
+    "tuple_type": "must be a list, for example [one, other]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+}
+"""What YAML calls the shapes that pydantic names in Python's words."""
 
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
@@ -35,7 +41,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' stands twice", key_node.start_mark
+                    None, None, f"the key '{key}' is given twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -87,7 +93,7 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"the key '{key}' is missing"
     if error["type"] == "literal_error":
         return f"{key}: {error['input']!r} is not valid; {_nearest_literal(error)}"
-    message = error["msg"].removeprefix("Value error, ")
+    message = _SHAPES.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     where = f"{key}: " if key else ""
     return f"{where}{message[:1].lower()}{message[1:]} (found {_kind(error['input'])})"
 

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from auto_quantize_model.device_names import checked_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.]*$")]
+
+def _written_as(pattern: str, rule: str) -> AfterValidator:
+    """Texts that a pattern matches; an error states the rule in words."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(rule)
+        return value
+
+    return AfterValidator(check)
+
+
+_BEGINNING = "begins with a letter or digit, and has only letters, digits,"
+
+Name = Annotated[str, _written_as("[A-Za-z0-9][A-Za-z0-9_.]*", f"a name {_BEGINNING} '_' and '.'")]
+"""No dash: case ids put one between the names of model, pair and size."""
+DashedName = Annotated[str, _written_as("[A-Za-z0-9][A-Za-z0-9_.-]*", f"a name {_BEGINNING} '_', '.' and '-'")]
+"""The model is the first part of a case's id, so a dash in its name leaves the id unambiguous."""
 
 
 def _size_template(value: str) -> str:
@@ -30,15 +50,18 @@ def _one_a_size(value: str) -> str:
 def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
     twin = next((value for value in values if values.count(value) > 1), None)
     if twin is not None:
-        raise ValueError(f"'{twin}' stands twice")
+        raise ValueError(f"'{twin}' is listed twice")
     return values
 
 
 SizeTemplate = Annotated[str, AfterValidator(_size_template)]
 FolderTemplate = Annotated[
-    SizeTemplate, AfterValidator(_one_a_size), StringConstraints(pattern=r"^[A-Za-z0-9][\w.{}-]*$")
+    SizeTemplate,
+    AfterValidator(_one_a_size),
+    _written_as(r"[A-Za-z0-9][\w.{}-]*", f"a folder's name {_BEGINNING} '_', '.', '-' and {{size}}"),
 ]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+DeviceName = Annotated[str, AfterValidator(checked_device)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = ("small", "medium", "large")
@@ -114,7 +137,7 @@ class PairSettings(Settings):
 class DatasetSettings(Settings):
     """Where calibration captions come from and how they become token batches."""
 
-    name: Name
+    name: DashedName
     root: RelativePath
     captions_path: SizeTemplate
     size_to_max_samples: dict[Size, Count]
@@ -138,26 +161,30 @@ class DatasetSettings(Settings):
 class AutoQuantSettings(Settings):
     """How AutoQuantize scores and searches."""
 
-    name: Name
+    name: DashedName
     method: Literal["gradient", "kl_div"] = "gradient"
     effective_bits: Annotated[float, Field(gt=0, le=16)] | None = None
     score_size: Count = 128
     batch_size: Count = 8
-    device: Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: DeviceName = "auto"
 
 
 class ModelSettings(Settings):
     """One model of the suite: its `model.yaml`."""
 
-    name: Name
+    name: DashedName
     family: Literal["qwen3_vl", "causal_lm", "vlm"]
-    hub_id: Annotated[str, StringConstraints(pattern=r"^\w[\w.-]*(/\w[\w.-]*)?$")] | None = None
-    package: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]\w*$")] | None = None
+    hub_id: Annotated[str, _written_as(r"\w[\w.-]*(/\w[\w.-]*)?", "a Hugging Face id is written owner/name")] | None = (
+        None
+    )
+    package: (
+        Annotated[str, _written_as(r"[A-Za-z_]\w*", "a package is named as Python imports it, without dashes")] | None
+    ) = None
     """An installable Python package that carries the checkpoint."""
     path: RelativePath = Field(default_factory=lambda: Path("checkpoint"))
     devices: tuple[Literal["cpu", "cuda"], ...] = Field(default=("cpu", "cuda"), min_length=1, strict=False)
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    dataset: Name | None = None
+    dataset: DashedName | None = None
 
 
 class Band(Settings):
@@ -218,10 +245,10 @@ def _each(choose: Callable[[float, float], float], one: Band, other: Band) -> Ba
 class SuiteSettings(Settings):
     """`suite.yaml`: models x pairs x sizes."""
 
-    models: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
+    models: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
     pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(default=(), min_length=1, strict=False)
     """Left out, every pair that the suite can name."""
     sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
-    dataset: Name = "embedded_captions"
-    autoquant: Name = "default"
+    dataset: DashedName = "embedded_captions"
+    autoquant: DashedName = "default"
     tolerances: Tolerances = Tolerances()

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
-
 AGAIN = "download the checkpoint again"
 
 
@@ -43,7 +41,7 @@ class Checkpoint(abc.ABC):
 
     @abc.abstractmethod
     def require_loadable(self, model_types: Container[str], kind: str) -> None:
-        """Refuse an architecture that the installed transformers does not have, or that is not of a kind."""
+        """Refuse a model that the installed transformers cannot load as one of a kind, or that cannot be scored."""
 
     @abc.abstractmethod
     def require_tokenizer(self) -> None:
@@ -52,10 +50,6 @@ class Checkpoint(abc.ABC):
     @abc.abstractmethod
     def special_tokens(self) -> dict[str, int]:
         """Special tokens that the checkpoint states and transformers does not read as stated: name to token."""
-
-    @abc.abstractmethod
-    def require_safetensors(self, family: str) -> SafetensorsFolder:
-        """The same checkpoint as a folder of safetensors; another format is refused."""
 
     @abc.abstractmethod
     def digest(self) -> str:

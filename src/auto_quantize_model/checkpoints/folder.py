@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from auto_quantize_model.checkpoints.architectures import require_architecture
+from auto_quantize_model.checkpoints.architectures import (
+    require_architecture,
+    require_kind,
+    require_next_token_prediction,
+    require_unquantized,
+)
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
 from auto_quantize_model.errors import InputError
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
 _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
+_ADAPTER = "adapter_config.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 
 
@@ -31,34 +37,17 @@ class SafetensorsFolder(Checkpoint):
         super().__init__(path, mend)
         if not path.is_dir():
             raise InputError(f"{path}: no checkpoint folder; put the model's files there, or {mend}")
+        self._refuse_adapter()
         self.config: dict[str, Any] = self._read_json("config.json")
         self._files = self._tensor_files()
 
-    @property
-    def model_type(self) -> str:
-        """The architecture's name in `config.json`."""
-        return str(self.config.get("model_type", ""))
-
-    def require_model_type(self, *expected: str) -> None:
-        """Refuse a checkpoint of another architecture."""
-        if self.model_type not in expected:
-            raise InputError(
-                f"{self.path / 'config.json'}: model_type is '{self.model_type}', this family loads "
-                f"{', '.join(expected)}; set `family` in model.yaml to match the checkpoint"
-            )
-
-    def require_known_to_transformers(self) -> None:
-        """Refuse an architecture that the installed transformers does not have."""
-        require_architecture(self.model_type, self.path / "config.json", self.config.get("transformers_version"))
-
     def require_loadable(self, model_types: Container[str], kind: str) -> None:
-        """Refuse an architecture that the installed transformers does not have, or that is not of a kind."""
-        self.require_known_to_transformers()
-        if self.model_type not in model_types:
-            raise InputError(
-                f"{self.path / 'config.json'}: model_type '{self.model_type}' is no {kind}; "
-                "set `family` in model.yaml to match the checkpoint"
-            )
+        """Refuse what the installed transformers does not have, what is not of a kind, and what predicts no tokens."""
+        file = self.path / "config.json"
+        model_type = require_architecture(self.config, file, self.mend)
+        require_next_token_prediction(self.config, file)
+        require_unquantized(self.config, file)
+        require_kind(model_type, model_types, kind, file)
 
     def require_tokenizer(self) -> None:
         """Refuse a folder without one: transformers makes an empty tokenizer of nothing."""
@@ -71,10 +60,6 @@ class SafetensorsFolder(Checkpoint):
     def special_tokens(self) -> dict[str, int]:
         """None: transformers reads a folder's own statements."""
         return {}
-
-    def require_safetensors(self, family: str) -> SafetensorsFolder:  # noqa: ARG002
-        """The folder is one."""
-        return self
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -107,6 +92,19 @@ class SafetensorsFolder(Checkpoint):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
         return digest.hexdigest()
+
+    def _refuse_adapter(self) -> None:
+        """Refuse an adapter. With whole weights next to it, transformers would still load the adapter's base model."""
+        file = self.path / _ADAPTER
+        if not file.is_file():
+            return
+        base = self._read_json(_ADAPTER).get("base_model_name_or_path")
+        if (self.path / _SINGLE).is_file() or (self.path / _INDEX).is_file():
+            raise InputError(f"{file}: an adapter beside whole weights; remove it if it is merged into them")
+        raise InputError(
+            f"{file}: a LoRA adapter{f' of {base}' if base else ''}, not a whole model; "
+            "merge it into its base model (peft's merge_and_unload) and name the folder that this is saved to"
+        )
 
     def _tensor_files(self) -> dict[str, Path]:
         # Where both are there, transformers loads the single file.
@@ -180,3 +178,13 @@ class SafetensorsFolder(Checkpoint):
         if not isinstance(value, dict):
             raise InputError(f"{file}: must hold a JSON object; {self.mend}")
         return value
+
+
+def require_safetensors(checkpoint: Checkpoint, family: str) -> SafetensorsFolder:
+    """A checkpoint as the folder of safetensors that a family loads; another format is refused."""
+    if not isinstance(checkpoint, SafetensorsFolder):
+        raise InputError(
+            f"{checkpoint.path}: the family {family} loads a folder of safetensors, no {checkpoint.path.suffix} file; "
+            "use `family: causal_lm`"
+        )
+    return checkpoint

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.errors import InputError, one_line
+from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
-
-    from auto_quantize_model.checkpoints.folder import SafetensorsFolder
+    from types import ModuleType
 
 SUFFIX = ".gguf"
 _MAGIC = b"GGUF"
@@ -30,7 +30,8 @@ class GgufFile(Checkpoint):
             with path.open("rb") as file:
                 magic = file.read(len(_MAGIC))
         except FileNotFoundError:
-            raise InputError(f"{path}: no such GGUF file; put it there, or name its place, NAME=FILE") from None
+            flags = both_flags("model-path", "NAME=FILE")
+            raise InputError(f"{path}: no such GGUF file; put it there, or say where it is with {flags}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         if magic != _MAGIC:
@@ -48,22 +49,21 @@ class GgufFile(Checkpoint):
 
     @contextlib.contextmanager
     def being_loaded(self) -> Iterator[None]:
-        """Have the file read once.
+        """Have the file read once, and without a progress bar.
 
         transformers reads it anew for the configuration, the weights and, twice, the tokenizer, at seconds each, and
-        shows a bar that no setting of it reaches.
+        shows a bar that no setting of it reaches. It offers no way to hand it a reader, so the names that it looks up
+        are replaced; where another version looks elsewhere, the file is only read more often.
         """
-        reader = self._reader
         import gguf
         from transformers import modeling_gguf_pytorch_utils as loading
 
-        plain, bar = gguf.GGUFReader, loading.tqdm
-        gguf.GGUFReader = lambda path: reader if Path(path) == self.path else plain(path)
-        loading.tqdm = lambda items, **_: items
-        try:
+        reader, read_other = self._reader, gguf.GGUFReader
+        with (
+            _replaced(gguf, "GGUFReader", lambda path: reader if Path(path) == self.path else read_other(path)),
+            _replaced(loading, "tqdm", lambda items, **_: items),
+        ):
             yield
-        finally:
-            gguf.GGUFReader, loading.tqdm = plain, bar
 
     def require_loadable(self, model_types: Container[str], kind: str) -> None:  # noqa: ARG002
         """Refuse half a file. GGUF has names of its own for architectures, and transformers says which it reads."""
@@ -84,10 +84,6 @@ class GgufFile(Checkpoint):
         fields = self._reader.fields
         return {token: int(fields[name].contents()) for token, name in names.items() if name in fields}
 
-    def require_safetensors(self, family: str) -> SafetensorsFolder:
-        """Refuse: a GGUF file holds a language model under names of its own."""
-        raise InputError(f"{self.path}: the family {family} loads safetensors, no GGUF file; use `family: causal_lm`")
-
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and stored bytes."""
         digest = hashlib.sha256()
@@ -105,5 +101,19 @@ class GgufFile(Checkpoint):
         try:
             return GGUFReader(self.path)
         except Exception as error:  # noqa: BLE001  what the reader raises at a broken file is anybody's guess
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{self.path}: not a whole GGUF file ({reason}); {self.mend}") from None
+            raise InputError(f"{self.path}: not a whole GGUF file ({one_line(error, 200)}); {self.mend}") from None
+
+
+@contextlib.contextmanager
+def _replaced(module: ModuleType, name: str, replacement: object) -> Iterator[None]:
+    """Replace a name in a module that has it."""
+    missing = object()
+    original = getattr(module, name, missing)
+    if original is missing:
+        yield
+        return
+    setattr(module, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(module, name, original)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.checkpoints.checkpoint import AGAIN
-from auto_quantize_model.errors import InputError, UnavailableError
+from auto_quantize_model.errors import InputError, UnavailableError, one_line
 from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _in_hub_cache(case: Case) -> Located | None:
     try:
         config = try_to_load_from_cache(model.hub_id, "config.json")
     except HFValidationError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{case.models_root / model.name / 'model.yaml'}: hub_id: {reason}") from None
+        file = case.models_root / model.name / "model.yaml"
+        raise InputError(f"{file}: hub_id: {one_line(error)}") from None
     if not isinstance(config, str):
         return None
     snapshot = Path(config).parent

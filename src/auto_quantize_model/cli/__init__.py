@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captions import command as captions_command
 from auto_quantize_model.cli import (
+    captions_command,
     captures_command,
     compare_command,
     explain_command,
@@ -15,11 +16,13 @@ from auto_quantize_model.cli import (
     report_command,
     run_command,
 )
+from auto_quantize_model.cli.options import read_options
 from auto_quantize_model.errors import CaseError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_DISTRIBUTION = "auto-quantize-model"
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -40,11 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m auto_quantize_model",
         description="Per-layer quantization sensitivity: every precision from one pass over the model.",
     )
+    parser.add_argument("--version", action="version", version=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(subparsers)
     arguments = parser.parse_args(argv)
     try:
+        read_options(arguments)
         status: int = arguments.run(arguments)
     except (InputError, CaseError) as error:
         sys.stderr.write(f"error: {error}\n")

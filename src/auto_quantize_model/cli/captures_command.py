@@ -1,33 +1,44 @@
-"""`captures`: show what `--keep-capture` has kept, and let it go."""
+"""`captures`: show what `--keep-capture` has kept, and remove it."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.byte_sizes import parse_bytes, show_bytes
-from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.cli.console import Column, say, table, table_console
+from auto_quantize_model.cli.options import add_options
 from auto_quantize_model.engine.capture.kept import kept_captures, remove, to_prune
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.options import CAPTURE_DIR
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
     from auto_quantize_model.engine.capture.kept import KeptCapture
 
+_COLUMNS = (
+    Column("Capture"),
+    Column("Model"),
+    Column("State"),
+    Column("Type"),
+    Column("Batches", right=True),
+    Column("Size", right=True),
+    Column("Last used", right=True),
+    Column("Made on", if_narrow="cut"),
+)
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
-        "captures", help="Show kept captures, or let them go", description="Show what --keep-capture has kept."
+        "captures", help="Show kept captures, or remove them", description="Show what --keep-capture has kept."
     )
-    parser.add_argument(
-        "--capture-dir", type=Path, metavar="DIR", help="Folder of the captures (default: one in the user's cache)"
-    )
+    add_options(parser, (CAPTURE_DIR,))
     parser.add_argument("--prune", action="store_true", help="Remove the stale ones, and what the options below say")
     parser.add_argument(
         "--unused", type=float, metavar="DAYS", help="With --prune: also those that no run opened for so many days"
@@ -48,53 +59,45 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.all and (arguments.keep is not None or arguments.unused is not None):
         raise InputError("captures: --all removes every capture; leave it out, or --keep and --unused")
     root = CaptureSettings(folder=arguments.capture_dir).root
-    found = kept_captures(root)
+    kept = kept_captures(root)
     console = table_console()
     if not arguments.prune:
-        if found:
-            console.print(_table(found))
-        console.print(_total("kept", found, root), markup=False, soft_wrap=True)
+        if kept:
+            console.print(_table(kept))
+        say(console, _total("kept", kept, root))
         return 0
-    removed = found if arguments.all else _chosen(found, arguments)
-    for each in removed:
-        remove(each)
-    console.print(_total("removed", removed, root), markup=False, soft_wrap=True)
+    removed = kept if arguments.all else _chosen(kept, arguments)
+    for capture in removed:
+        remove(capture)
+    say(console, _total("removed", removed, root))
     return 0
 
 
-def _chosen(found: Sequence[KeptCapture], arguments: argparse.Namespace) -> list[KeptCapture]:
+def _chosen(kept: Sequence[KeptCapture], arguments: argparse.Namespace) -> list[KeptCapture]:
     try:
         most = None if arguments.keep is None else parse_bytes(arguments.keep)
     except ValueError as error:
         raise InputError(f"captures --keep: {error}") from None
-    return list(to_prune(found, unused_days=arguments.unused, keep_bytes=most))
+    return list(to_prune(kept, unused_days=arguments.unused, keep_bytes=most))
 
 
-def _table(captures: Sequence[KeptCapture]) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Kept captures", title_justify="left")
-    for title in ("Capture", "Model", "State", "Type"):
-        table.add_column(title, no_wrap=True)
-    for title in ("Batches", "Size", "Last used"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Made on", overflow="ellipsis", no_wrap=True)
-    for each in captures:
-        table.add_row(
-            each.folder.name,
-            each.model,
-            "stale" if each.stale else "usable",
-            each.dtype,
-            str(each.batches),
-            show_bytes(each.bytes),
-            f"{each.used:%Y-%m-%d}",
-            each.hardware,
+def _table(captures: Iterable[KeptCapture]) -> Table:
+    rows = (
+        (
+            capture.folder.name,
+            capture.model,
+            "stale" if capture.stale else "usable",
+            capture.dtype,
+            str(capture.batches),
+            show_bytes(capture.bytes),
+            f"{capture.used:%Y-%m-%d}",
+            capture.hardware,
         )
-    return table
+        for capture in captures
+    )
+    return table(_COLUMNS, rows, "Kept captures")
 
 
 def _total(word: str, captures: Sequence[KeptCapture], root: Path) -> str:
-    number = len(captures)
-    return (
-        f"{number} capture{'s' * (number != 1)} {word}, {show_bytes(sum(each.bytes for each in captures))}, in {root}"
-    )
+    number, size = len(captures), sum(capture.bytes for capture in captures)
+    return f"{number} capture{'s' * (number != 1)} {word}, {show_bytes(size)}, in {root}"

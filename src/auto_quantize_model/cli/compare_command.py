@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
-from auto_quantize_model.cli.console import PLAIN_WIDTH, table_console
-from auto_quantize_model.cli.options import DEFAULT_SUITE
+from auto_quantize_model.cli.console import PLAIN_WIDTH, Column, say, table, table_console
+from auto_quantize_model.cli.options import default_suite
 from auto_quantize_model.comparison import report as comparison_report
 from auto_quantize_model.comparison.side_by_side import compare_sources
 from auto_quantize_model.comparison.sources import read_source
@@ -20,9 +20,10 @@ from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from auto_quantize_model.comparison.side_by_side import ComparedCase, SideBySide
 
@@ -46,7 +47,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="Write there (default: the terminal)")
     parser.add_argument(
-        "--suite", type=Path, metavar="FILE", help=f"Suite whose tolerances hold (default: {DEFAULT_SUITE}, if there)"
+        "--suite",
+        type=Path,
+        metavar="FILE",
+        help="Suite whose tolerances hold (default: the one here, in sensitivity_cases/ or in a folder above, if any)",
     )
     parser.set_defaults(run=run)
 
@@ -60,9 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tolerances(suite: Path | None) -> Tolerances:
-    if suite is None and not DEFAULT_SUITE.is_file():
-        return Tolerances()
-    return load_suite(suite or DEFAULT_SUITE).tolerances
+    file = suite or default_suite()
+    return Tolerances() if file is None else load_suite(file).tolerances
 
 
 def _show(sides: SideBySide, form: str, output: Path | None) -> None:
@@ -90,46 +93,31 @@ def _plain(sides: SideBySide) -> str:
 def _print(sides: SideBySide, console: Console) -> None:
     several = len(sides.cases) > 1
     if several:
-        _print_table(
-            console, comparison_report.OVERVIEW, [comparison_report.overview_row(case) for case in sides.cases]
-        )
+        console.print(_table(comparison_report.OVERVIEW, map(comparison_report.overview_row, sides.cases)))
     for case in sides.cases:
         if not several or case.comparison.verdict in ("drift", "incomparable"):
             _print_case(case, console, _MOST_OF_SEVERAL if several else _MOST_GROUPS)
     for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
-        for each in lone:
-            _say(console, f"only in {name}: {each}")
+        for case_name in lone:
+            say(console, f"only in {name}: {case_name}")
 
 
 def _print_case(case: ComparedCase, console: Console, most: int) -> None:
     comparison = case.comparison
-    _say(console, f"{case.name}: {summary(comparison)}", style="bold")
+    say(console, f"{case.name}: {summary(comparison)}", style="bold")
     for line in reasons(comparison):
-        _say(console, line)
-    totals = [comparison_report.shown_number(each) for each in (comparison.total_old, comparison.total_new)]
-    _say(console, f"  total score: {totals[0]} -> {totals[1]} ({shown_ratio(comparison.total_ratio)})")
+        say(console, line)
+    old, new = map(comparison_report.shown_number, (comparison.total_old, comparison.total_new))
+    say(console, f"  total score: {old} -> {new} ({shown_ratio(comparison.total_ratio)})")
     spearman = comparison_report.spearman_line(case)
     if spearman is not None:
-        _say(console, f"  {spearman}")
+        say(console, f"  {spearman}")
     moved = worst_by_group(comparison.moved)
     if moved:
-        rows = [comparison_report.group_row(change) for change in moved[:most]]
-        _print_table(console, comparison_report.GROUPS, rows)
+        console.print(_table(comparison_report.GROUPS, map(comparison_report.group_row, moved[:most])))
     if len(moved) > most:
-        _say(console, f"... and {len(moved) - most} more groups: --format markdown has every number")
+        say(console, f"... and {len(moved) - most} more groups: --format markdown has every number")
 
 
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+def _table(titles: Iterable[str], rows: Iterable[Sequence[str]]) -> Table:
+    return table((Column(title, if_narrow="fold") for title in titles), rows)

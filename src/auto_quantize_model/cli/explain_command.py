@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.baselines.store import baseline_manifest, read_baseline
-from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_engine_options, add_suite_options, parse_model_paths, suite_of
-from auto_quantize_model.cli.progress import progress_bars
+from auto_quantize_model.cli.console import Column, add_row, say, table, table_console
+from auto_quantize_model.cli.options import ENGINE_OPTIONS, SUITE_OPTIONS, add_options, model_paths, suite_of
+from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.errors import InputError, nearest
-from auto_quantize_model.explain.factors import Texts, stated
+from auto_quantize_model.explain.causes import stated
+from auto_quantize_model.explain.older_captions import CaptionSources
 from auto_quantize_model.explain.report import LEGEND, as_json
 from auto_quantize_model.explain.setups import Setup
 from auto_quantize_model.manifest.document import read_manifest
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     from auto_quantize_model.explain.explanation import Explanation
     from auto_quantize_model.explain.shares import Part, Shares
 
+_COLUMNS = (
+    Column("Cause", if_narrow="fold"),
+    Column("Baseline", if_narrow="fold"),
+    Column("Now", if_narrow="fold"),
+    Column("Share of the drift", right=True),
+    Column("Adds to the total", right=True),
+    Column("Groups most affected", if_narrow="fold"),
+)
 _MOST_GROUPS = 2
 _NEGLIGIBLE = 0.0005
 """Shares below this are shown as none: they are rounding, not causes."""
@@ -45,10 +54,9 @@ def add_parser(subparsers: Any) -> None:
         "each explains. Exit status: 0 explained or no drift, 1 not explained, 2 wrong input.",
     )
     parser.add_argument("case", metavar="CASE", help="Case id: MODEL-PAIR-SIZE")
-    add_suite_options(parser)
     parser.add_argument("--baseline", type=Path, metavar="MANIFEST", help="Older manifest (default: the committed one)")
     parser.add_argument("--captions", type=Path, metavar="FILE", help="The baseline's captions, if they are not found")
-    add_engine_options(parser, "Engine of the case now (default: %(default)s)")
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS))
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="What to print (default: %(default)s)"
     )
@@ -60,15 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     suite = suite_of(arguments)
     case = _case(suite, arguments.case)
     baseline = _baseline(case, arguments.baseline)
-    paths = parse_model_paths(arguments.model_path, suite)
+    paths = model_paths(arguments, suite)
     setup = Setup(case, arguments.engine)
     if arguments.device:
-        setup = _on_device(setup, arguments.device)
+        setup = setup.with_settings("autoquant", device=arguments.device)
 
     from rich.console import Console
 
-    texts = Texts(arguments.captions, _folders_of_texts(suite))
-    explanation = _explain(setup, baseline, suite.tolerances, texts, paths, Console(stderr=True))
+    sources = CaptionSources(arguments.captions, _folders_of_captions(suite))
+    explanation = _explain(setup, baseline, suite.tolerances, sources, paths, Console(stderr=True))
     if arguments.format == "json":
         sys.stdout.write(json.dumps(as_json(explanation), indent=2, ensure_ascii=False) + "\n")
     else:
@@ -104,24 +112,17 @@ def _baseline(case: Case, file: Path | None) -> dict[str, Any]:
     return committed
 
 
-def _folders_of_texts(suite: Suite) -> tuple[Path, ...]:
+def _folders_of_captions(suite: Suite) -> tuple[Path, ...]:
     """Where a suite keeps its captions, those of the datasets that the case does not use included."""
     home = suite.path.parent
     return home, *sorted(each for each in home.iterdir() if each.is_dir())
-
-
-def _on_device(setup: Setup, device: str) -> Setup:
-    try:
-        return setup.with_settings("autoquant", device=device)
-    except ValueError:
-        raise InputError(f"device '{device}' is unknown; use auto, cpu, cuda or cuda:N") from None
 
 
 def _explain(
     setup: Setup,
     baseline: Mapping[str, Any],
     tolerances: Tolerances,
-    texts: Texts,
+    sources: CaptionSources,
     paths: Mapping[str, Path],
     console: Console,
 ) -> Explanation:
@@ -129,34 +130,30 @@ def _explain(
         import auto_quantize_model.run  # noqa: F401
         from auto_quantize_model.explain.explanation import explain_drift
     with progress_bars(console) as progress:
-        return explain_drift(setup, baseline, tolerances, texts=texts, model_paths=paths, progress=progress)
+        return explain_drift(setup, baseline, tolerances, sources=sources, model_paths=paths, progress=progress)
 
 
 def _show(explanation: Explanation, console: Console) -> None:
-    if explanation.factors or explanation.outcome != "no drift":
+    if explanation.causes or explanation.outcome != "no drift":
         console.print(_table(explanation))
     for line in _lines(explanation):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(LEGEND, style="dim", markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
+    say(console, LEGEND, style="dim")
 
 
 def _table(explanation: Explanation) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"Drift of {explanation.case_id}", title_justify="left")
-    for title in ("Cause", "Baseline", "Now"):
-        table.add_column(title, overflow="fold")
-    for title in ("Share of the drift", "Adds to the total"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Groups most affected", overflow="fold")
-    shares, shown = explanation.shares, {factor.name: (factor.old, factor.new) for factor in explanation.factors}
+    shares = explanation.shares
+    values = {cause.name: (cause.old, cause.new) for cause in explanation.causes}
+    rows = []
     for part in shares.parts:
-        table.add_row(" x ".join(part.causes), *shown.get(" x ".join(part.causes), ("", "")), *_numbers(part, shares))
-    table.add_row("unexplained", "", "", *_numbers(shares.residual, shares))
-    table.add_section()
+        name = " x ".join(part.causes)
+        rows.append((name, *values.get(name, ("", "")), *_numbers(part, shares)))
+    rows.append(("unexplained", "", "", *_numbers(shares.residual, shares)))
+    made = table(_COLUMNS, rows, f"Drift of {explanation.case_id}")
+    made.add_section()
     old, new = float(shares.old.sum()), float(shares.new.sum())
-    table.add_row("the whole drift", f"{old:.4e}", f"{new:.4e}", "100.0 %", f"{new - old:+.3e}", "")
-    return table
+    add_row(made, ("the whole drift", f"{old:.4e}", f"{new:.4e}", "100.0 %", f"{new - old:+.3e}", ""))
+    return made
 
 
 def _numbers(part: Part, shares: Shares) -> tuple[str, str, str]:
@@ -189,7 +186,7 @@ def _verdict(explanation: Explanation) -> str:
     if explanation.outcome == "no drift":
         return "no drift: every group's score is within its tolerance"
     rest = f"with everything set back, a rerun misses the baseline by {_percent(shares.missed)} of the drift"
-    if not explanation.factors:
+    if not explanation.causes:
         return "not explained: nothing that the baseline states and a rerun can test differs"
     if explanation.outcome == "not explained":
         return f"not explained: {rest}"

@@ -5,96 +5,87 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.byte_sizes import parse_bytes
 from auto_quantize_model.cases.suite import load_suite
-from auto_quantize_model.checkpoints.locate import named_path
+from auto_quantize_model.cases.suite_file import SUITE_FILE, SUITE_FOLDER, suite_near
 from auto_quantize_model.engine.capture.settings import CaptureSettings
+from auto_quantize_model.engines import ENGINES
 from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.options import (
+    CAPTURE_DIR,
+    CAPTURE_MEMORY,
+    DEVICE,
+    ENGINE,
+    KEEP_CAPTURE,
+    MODEL_PATH,
+    MODELS_ROOT,
+    OVERRIDE,
+    Option,
+    nothing_to_keep,
+)
+from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from auto_quantize_model.cases.suite import Suite
 
-DEFAULT_SUITE = Path("sensitivity_cases/suite.yaml")
+SUITE = Option(
+    "suite",
+    f"Suite (default: {SUITE_FILE} here, in {SUITE_FOLDER}/ or in a folder above)",
+    metavar="FILE",
+    parse=Path,
+)
+SUITE_OPTIONS = (SUITE, MODELS_ROOT, OVERRIDE, DEVICE)
+"""What it takes to load a suite."""
+ENGINE_OPTIONS = (ENGINE, MODEL_PATH)
+"""What it takes to run cases of a suite."""
+CAPTURE_OPTIONS = (KEEP_CAPTURE, CAPTURE_DIR, CAPTURE_MEMORY)
+"""What may be said about captures."""
 
 
-def add_suite_options(parser: argparse.ArgumentParser) -> None:
-    """Add what it takes to load a suite."""
-    parser.add_argument(
-        "--suite", type=Path, default=DEFAULT_SUITE, metavar="FILE", help="Suite (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--models-root", type=Path, metavar="DIR", help="Models tree (default: models/ beside the suite or its folder)"
-    )
-    parser.add_argument(
-        "--override",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="Set a configuration value for every case, for example autoquant.batch_size=4; repeatable",
-    )
-    parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: autoquant.device)")
+def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:
+    """Add options to a subcommand, once for all of them."""
+    for option in options:
+        parser.add_argument(option.flag, **option.keywords())
+    parser.set_defaults(options=options)
 
 
-def add_engine_options(parser: argparse.ArgumentParser, engine_help: str) -> None:
-    """Add what it takes to run cases of a suite."""
-    parser.add_argument("--engine", choices=("replay", "modelopt"), default="replay", help=engine_help)
-    parser.add_argument(
-        "--model-path",
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        help="Checkpoint of a model: a folder, or a GGUF file; repeatable",
-    )
-
-
-def add_capture_options(parser: argparse.ArgumentParser) -> None:
-    """Add what may be said about captures."""
-    parser.add_argument(
-        "--keep-capture",
-        action="store_true",
-        help="Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
-    )
-    parser.add_argument(
-        "--capture-dir", type=Path, metavar="DIR", help="Folder for captures on disk (default: one in the user's cache)"
-    )
-    parser.add_argument(
-        "--capture-memory",
-        metavar="SIZE",
-        help="How much of the captured tensors stays in memory, for example 20GB (default: what is free decides)",
-    )
+def read_options(arguments: argparse.Namespace) -> None:
+    """Turn the texts of a subcommand's options into values, in their places; a mistake is an `InputError`."""
+    for option in getattr(arguments, "options", ()):
+        name = option.name.replace("-", "_")
+        setattr(arguments, name, option.read(getattr(arguments, name), option.flag))
 
 
 def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
     """What the options say about captures."""
-    if arguments.keep_capture and arguments.engine != "replay":
-        raise InputError("--keep-capture: the engine modelopt captures nothing; leave one out")
-    try:
-        memory = None if arguments.capture_memory is None else parse_bytes(arguments.capture_memory)
-    except ValueError as error:
-        raise InputError(f"--capture-memory {error}") from None
-    return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=memory)
+    if arguments.keep_capture and not ENGINES[arguments.engine].captures:
+        raise InputError(nothing_to_keep(arguments.engine, KEEP_CAPTURE.flag))
+    return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=arguments.capture_memory)
+
+
+def default_suite() -> Path | None:
+    """The suite of the working directory, as it would be typed there."""
+    file = suite_near(Path.cwd())
+    return None if file is None else Path(display_path(file))
 
 
 def suite_of(arguments: argparse.Namespace) -> Suite:
-    """Load the suite that the options name."""
-    if arguments.suite == DEFAULT_SUITE and not DEFAULT_SUITE.is_file():
-        raise InputError(f"{DEFAULT_SUITE}: no such file here; run from the repository's root or give --suite FILE")
-    return load_suite(arguments.suite, models_root=arguments.models_root, overrides=arguments.override)
+    """Load the suite that the options name, or else the one of the working directory."""
+    file = arguments.suite or default_suite()
+    if file is None:
+        raise InputError(
+            f"no suite: neither {SUITE_FILE} nor {SUITE_FOLDER}/{SUITE_FILE} is in {Path.cwd()} or a folder above it; "
+            f"run from the repository's root or give {SUITE.flag} {SUITE.metavar}"
+        )
+    return load_suite(file, models_root=arguments.models_root, overrides=arguments.override)
 
 
-def parse_model_paths(texts: Iterable[str], suite: Suite) -> dict[str, Path]:
-    """Parse repeated NAME=DIR options."""
-    known = {model.name for model in suite.models}
-    paths = {}
-    for text in texts:
-        try:
-            name, path = named_path(text)
-        except InputError as error:
-            raise InputError(f"--model-path {error}") from None
+def model_paths(arguments: argparse.Namespace, suite: Suite) -> dict[str, Path]:
+    """The places that the options name, by model; each must be a model of the suite."""
+    known = [model.name for model in suite.models]
+    for name, _ in arguments.model_path:
         if name not in known:
-            raise InputError(f"--model-path '{text}': model '{name}' is not in the suite; {nearest(name, known)}")
-        paths[name] = path
-    return paths
+            raise InputError(f"{MODEL_PATH.flag}: model '{name}' is not in {suite.path}; {nearest(name, known)}")
+    return dict(arguments.model_path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.cli.console import table_console
-from auto_quantize_model.cli.options import add_suite_options, suite_of
+from auto_quantize_model.cli.console import Column, say, table, table_console
+from auto_quantize_model.cli.options import SUITE_OPTIONS, add_options, suite_of
 from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.settings import PairSettings
 
+_COLUMNS = tuple(map(Column, ("Pair", "Format", "Preset", "Bits", "Config SHA-256", "Weight kernel", "Input kernel")))
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
@@ -23,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         help="Show what each pair means and what can run here",
         description="Show what each pair means in the installed ModelOpt, and whether it can run here.",
     )
-    add_suite_options(parser)
+    add_options(parser, SUITE_OPTIONS)
     parser.set_defaults(run=run)
 
 
@@ -31,24 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print one row a pair; 0 if every pair can run here, else 1."""
     suite = suite_of(arguments)
 
-    from rich.table import Table
-
     from auto_quantize_model.precision.capability import find_device
 
     device = find_device(arguments.device or suite.cases[0].autoquant.device)
     console = table_console()
-    table = Table(title=f"Pairs on {device}", title_justify="left")
-    for title in ("Pair", "Format", "Preset", "Bits", "Config SHA-256", "Weight kernel", "Input kernel"):
-        table.add_column(title, no_wrap=True)
-    refused = {}
-    for pair in suite.pairs:
-        cells, reason = _describe(pair, device)
-        table.add_row(*cells)
-        if reason:
-            refused[pair.name] = reason
-    console.print(table)
+    described = {pair.name: _describe(pair, device) for pair in suite.pairs}
+    refused = {name: reason for name, (_, reason) in described.items() if reason is not None}
+    console.print(table(_COLUMNS, (cells for cells, _ in described.values()), f"Pairs on {device}"))
     for name, reason in refused.items():
-        console.print(f"{name} cannot run here: {reason}", style="red", markup=False, soft_wrap=True)
+        say(console, f"{name} cannot run here: {reason}", style="red")
     return 1 if refused else 0
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.artifacts import default_output, write_case, write_composed_config
-from auto_quantize_model.cli.console import table_console
+from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import (
-    add_capture_options,
-    add_engine_options,
-    add_suite_options,
+    CAPTURE_OPTIONS,
+    ENGINE_OPTIONS,
+    SUITE_OPTIONS,
+    add_options,
     capture_settings,
-    parse_model_paths,
+    model_paths,
     suite_of,
 )
-from auto_quantize_model.cli.progress import progress_bars
+from auto_quantize_model.cli.progress_bars import progress_bars
+from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.options import JSON, OUTPUT
+from auto_quantize_model.paths import display_path
+from auto_quantize_model.writable import check_file_place, check_folder_place
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
     from rich.table import Table
@@ -28,47 +33,61 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.run import CaseResult
 
+_COLUMNS = (
+    Column("Case"),
+    Column("Total score", right=True),
+    Column("Predicted KL", right=True),
+    Column("Bits", right=True),
+    Column("Most sensitive group", if_narrow="cut"),
+    Column("Its score", right=True),
+    Column("95 % interval", right=True),
+    Column("Search"),
+)
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
-    add_suite_options(parser)
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    add_engine_options(parser, "Engine (default: %(default)s)")
-    add_capture_options(parser)
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="Folder for the artifacts (default: tmp/sensitivity/<time>)"
-    )
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, OUTPUT, JSON))
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the selected cases; 0 if every one has a manifest, else 1."""
+    """Run the selected cases; 0 if nothing is wrong with any of them, else 1."""
     suite = suite_of(arguments)
     cases = suite.select(arguments.expression)
-    paths = parse_model_paths(arguments.model_path, suite)
+    paths = model_paths(arguments, suite)
+    output = (arguments.output or default_output()).absolute()
+    check_folder_place(output)
+    if arguments.json is not None:
+        check_file_place(arguments.json)
 
     from rich.console import Console
 
-    console = table_console()
-    output = arguments.output or default_output()
-    results = _run(cases, arguments, paths, output, Console(stderr=True))
+    records = Records(cases, suite.path.absolute(), output, arguments.json)
+    results = _run(cases, arguments, paths, records, Console(stderr=True))
     skipped = [result for result in results if result.skipped]
     if len(skipped) == len(results):
         raise InputError(f"none of the selected cases can run here: {skipped[0].case.model.name}: {skipped[0].error}")
+    console = table_console()
     console.print(_table([result for result in results if not result.skipped]))
     for model, reason in {result.case.model.name: result.error for result in skipped}.items():
-        console.print(f"{model} skipped: {reason}", style="yellow", markup=False, soft_wrap=True)
+        say(console, f"{model} skipped: {reason}", style="yellow")
     failed = [result for result in results if result.error and not result.skipped]
     for result in failed:
-        console.print(f"{result.case.id}: {result.error}", style="red", markup=False, soft_wrap=True)
+        say(console, f"{result.case.id}: {result.error}", style="red")
     done = len(results) - len(failed) - len(skipped)
-    console.print(f"{done} of {len(results)} cases done; artifacts: {output}", markup=False, soft_wrap=True)
+    say(console, f"{done} of {len(results)} cases done; artifacts: {display_path(output)}")
     return 1 if failed else 0
 
 
 def _run(
-    cases: Sequence[Case], arguments: argparse.Namespace, paths: dict[str, Path], output: Path, console: Console
+    cases: Sequence[Case],
+    arguments: argparse.Namespace,
+    paths: Mapping[str, Path],
+    records: Records,
+    console: Console,
 ) -> list[CaseResult]:
     captures = capture_settings(arguments)
     with console.status("importing torch and ModelOpt"):
@@ -76,6 +95,7 @@ def _run(
     results: list[CaseResult] = []
     try:
         with progress_bars(console) as progress:
+            records.start()
             for result in run_cases(
                 cases,
                 engine=arguments.engine,
@@ -83,33 +103,24 @@ def _run(
                 model_paths=paths,
                 captures=captures,
                 progress=progress,
-                notice=lambda line: console.print(line, markup=False, soft_wrap=True),
+                notice=lambda line: say(console, line),
             ):
                 if not result.skipped and all(each.skipped for each in results):
-                    write_composed_config(cases, output)
+                    write_composed_config(cases, records.output)
                 if result.manifest is not None:
-                    write_case(result.case, result.manifest, output)
+                    write_case(result.case, result.manifest, records.output)
+                records.note(result)
                 results.append(result)
     except KeyboardInterrupt:
-        console.print(f"{len(results)} of {len(cases)} cases were done: {output}", markup=False, soft_wrap=True)
+        say(console, f"{len(results)} of {len(cases)} cases were done: {display_path(records.output)}")
+        records.write()
         raise
+    records.write()
     return results
 
 
-def _table(results: Sequence[CaseResult]) -> Table:
-    from rich.table import Table
-
-    table = Table(title="Quantization sensitivity", title_justify="left")
-    table.add_column("Case", no_wrap=True)
-    for title in ("Total score", "Predicted KL", "Bits"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Most sensitive group", overflow="ellipsis", no_wrap=True)
-    for title in ("Its score", "95 % interval"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Search", no_wrap=True)
-    for result in results:
-        table.add_row(*_row(result))
-    return table
+def _table(results: Iterable[CaseResult]) -> Table:
+    return table(_COLUMNS, map(_row, results), "Quantization sensitivity")
 
 
 def _row(result: CaseResult) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.comparison.known_causes import CAPTIONS, CONFIG, KNOWN_CAUSES, OTHERS, SAMPLES
 from auto_quantize_model.manifest.document import mapping
 
 if TYPE_CHECKING:
@@ -13,53 +14,9 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.comparison.differences import Difference
 
-CONFIG = "the pair's resolved config"
-CHECKPOINT = "the checkpoint"
-CAPTIONS = "the captions"
-SAMPLES = "the sample counts"
-TOKENS = "the tokenization"
-OTHERS = "what else was asked for"
-
-_KEYS: dict[str, tuple[str, ...]] = {
-    CONFIG: (
-        r"quantization\.config_sha256",
-        r"case\.pair",
-        r"scheme\.name",
-        r"quantization\.(format|effective_bits)",
-        r"scheme\.quant_formats",
-        r"quantization\b.*",
-        r"layer_sensitivity\..*\.formats",
-    ),
-    CHECKPOINT: (r"model\.checkpoint_sha256", r"model\b.*", r"case\.model"),
-    CAPTIONS: (r"calibration\.captions_sha256", r"dataset\.(name|captions).*"),
-    SAMPLES: (
-        r"calibration\.(calibrated|scored)_samples",
-        r"case\.size",
-        r"scheme\.auto_quantize_score_size",
-        r"dataset\.max_calib_samples",
-    ),
-    "the loss": (r"scheme\.auto_quantize_method",),
-    "the batch size": (r"calibration\.batch_size",),
-    "the sequence length": (r"dataset\.seq_len",),
-    "the padding": (r"dataset\.padding.*",),
-    TOKENS: (r"calibration\..*_tokens",),
-    "the bit budget": (r"scheme\.auto_quantize_bits",),
-    "the layers that it covers": (r"scheme\.coverage.*", r"layer_sensitivity\..*"),
-    OTHERS: (r"(case|scheme|dataset|calibration)\b.*",),
-    "the ModelOpt version": (r"environment\.modelopt",),
-    "the torch version": (r"environment\.torch",),
-    "the transformers version": (r"environment\.transformers",),
-    "the device": (r"engine\.device", r"environment\.hardware"),
-    "the dtype": (r"engine\.dtype", r"engine\.difference_dtype"),
-    "the engine": (r"engine\b.*",),
-    "the system": (r"environment\b.*",),
-}
-"""Causes, the most likely first, each with the keys of a manifest that state it, the most telling first."""
-
+_KEYS = {cause.what: cause.keys for cause in KNOWN_CAUSES}
 _OF_GROUPS = len(_KEYS[CONFIG]) - 1
 """The formats of each group repeat what the sections above say."""
-_COUNT_CAPTIONS_TOO = (CHECKPOINT, CAPTIONS, SAMPLES, "the sequence length")
-"""Causes that change the numbers of tokens, which then say nothing of their own."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,14 +35,14 @@ class Cause:
 
 def causes(differences: Iterable[Difference], old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Cause, ...]:
     """Sort what differs into causes, the most likely first; what only follows from another is not named again."""
-    found: dict[str, list[tuple[int, Difference]]] = {}
-    for each in differences:
-        if each.key not in ("case", "case.id"):
-            what, position = _place(each.key)
-            found.setdefault(what, []).append((position, each))
-    _drop_what_follows(found, old, new)
-    in_order = {what: sorted(found[what], key=_position) for what in _KEYS if what in found}
-    return tuple(Cause(what, tuple(each for _, each in stated)) for what, stated in in_order.items())
+    by_cause: dict[str, list[tuple[int, Difference]]] = {}
+    for difference in differences:
+        if difference.key not in ("case", "case.id"):
+            what, position = _place(difference.key)
+            by_cause.setdefault(what, []).append((position, difference))
+    _drop_what_follows(by_cause, old, new)
+    in_order = {what: sorted(by_cause[what], key=_position) for what in _KEYS if what in by_cause}
+    return tuple(Cause(what, tuple(difference for _, difference in stated)) for what, stated in in_order.items())
 
 
 def _place(key: str) -> tuple[str, int]:
@@ -102,20 +59,21 @@ def _position(stated: tuple[int, Difference]) -> int:
 
 
 def _drop_what_follows(
-    found: dict[str, list[tuple[int, Difference]]], old: Mapping[str, Any], new: Mapping[str, Any]
+    by_cause: dict[str, list[tuple[int, Difference]]], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> None:
-    if _of_one_file(old, new) and _changed(found.get(SAMPLES, ()), "calibration.calibrated_samples"):
-        found.pop(CAPTIONS, None)
-    if any(what in found for what in _COUNT_CAPTIONS_TOO):
-        found.pop(TOKENS, None)
-    config = found.get(CONFIG, [])
-    found[CONFIG] = [each for each in config if each[0] < _OF_GROUPS] or config
-    if not found[CONFIG]:
-        del found[CONFIG]
+    if _of_one_file(old, new) and _changed(by_cause.get(SAMPLES, ()), "calibration.calibrated_samples"):
+        by_cause.pop(CAPTIONS, None)
+    for cause in KNOWN_CAUSES:
+        if cause.follows & by_cause.keys():
+            by_cause.pop(cause.what, None)
+    config = by_cause.get(CONFIG, [])
+    by_cause[CONFIG] = [stated for stated in config if stated[0] < _OF_GROUPS] or config
+    if not by_cause[CONFIG]:
+        del by_cause[CONFIG]
 
 
 def _changed(stated: Sequence[tuple[int, Difference]], key: str) -> bool:
-    return any(each.key == key for _, each in stated)
+    return any(difference.key == key for _, difference in stated)
 
 
 def _of_one_file(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -71,7 +71,7 @@ class Comparison:
     """What went in and is not the same: then the numbers are not of the same thing."""
     outcomes: tuple[Difference, ...]
     """What came out otherwise, but for the numbers that have a tolerance."""
-    beside: tuple[Difference, ...]
+    circumstances: tuple[Difference, ...]
     """What decides nothing but may be the cause: versions, device, engine."""
     causes: tuple[Cause, ...]
     """What may have moved the numbers, the most likely first."""
@@ -130,22 +130,22 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
     matching, band = match_groups(old, new), choose_band(old, new, tolerances)
     total_old, total_new = _total(old), _total(new)
     both_have_total = total_old is not None and total_new is not None
-    found = _Found(
+    differences = _Differences(
         inputs=[*differences_in(_INPUTS, old, new), *_group_inputs(matching, measured_only=partial)],
         outcomes=[*_outcomes(old, new, but=_TOTAL if both_have_total else None), *_group_outcomes(matching)],
-        beside=list(differences_in(MACHINE, old, new)),
+        circumstances=list(differences_in(MACHINE, old, new)),
     )
-    unstated = found.drop_what_one_states() if partial else []
+    unstated = differences.drop_what_one_states() if partial else []
     lone = list(_lone_groups(matching))
     unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
-    inputs = [*found.inputs, *(each for each in lone if each not in unmeasured)]
+    inputs = [*differences.inputs, *(each for each in lone if each not in unmeasured)]
     groups = sorted(_group_changes(matching, band.group), key=_most_moved_first)
     comparison = Comparison(
         verdict="within_noise",
         inputs=tuple(inputs),
-        outcomes=tuple(found.outcomes),
-        beside=tuple(found.beside),
-        causes=causes((*inputs, *found.beside), old, new),
+        outcomes=tuple(differences.outcomes),
+        circumstances=tuple(differences.circumstances),
+        causes=causes((*inputs, *differences.circumstances), old, new),
         groups=tuple(groups),
         total_old=total_old,
         total_new=total_new,
@@ -157,29 +157,29 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
 
 
 @dataclasses.dataclass(slots=True)
-class _Found:
+class _Differences:
     """What differs, by what it means."""
 
     inputs: list[Difference]
     outcomes: list[Difference]
-    beside: list[Difference]
+    circumstances: list[Difference]
 
     def drop_what_one_states(self) -> list[str]:
         """Keep what both state; returns the keys of the rest, each once for all layers or groups."""
-        dropped = [each for each in (*self.inputs, *self.outcomes, *self.beside) if not _both_state(each)]
-        self.inputs, self.outcomes, self.beside = (
-            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.beside)
+        dropped = [each for each in (*self.inputs, *self.outcomes, *self.circumstances) if not _both_state(each)]
+        self.inputs, self.outcomes, self.circumstances = (
+            [each for each in kept if _both_state(each)] for kept in (self.inputs, self.outcomes, self.circumstances)
         )
         return list(dict.fromkeys(_once_for_all(each.key) for each in dropped))
 
 
-def _verdict(found: Comparison) -> Verdict:
-    if found.inputs:
+def _verdict(comparison: Comparison) -> Verdict:
+    if comparison.inputs:
         return "incomparable"
-    if found.outcomes or found.drifted_groups or not found.total_within:
+    if comparison.outcomes or comparison.drifted_groups or not comparison.total_within:
         return "drift"
-    same_total = None in (found.total_old, found.total_new) or found.total_old == found.total_new
-    return "identical" if same_total and not found.moved else "within_noise"
+    same_total = None in (comparison.total_old, comparison.total_new) or comparison.total_old == comparison.total_new
+    return "identical" if same_total and not comparison.moved else "within_noise"
 
 
 def _most_moved_first(change: GroupChange) -> float:

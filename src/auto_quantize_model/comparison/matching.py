@@ -38,18 +38,18 @@ class Matching:
 def match_groups(old: Mapping[str, Any], new: Mapping[str, Any]) -> Matching:
     """Match groups by their names, then by their full paths, then what is left by a layer that both hold."""
     before, after = mapping(old, "layer_sensitivity"), mapping(new, "layer_sensitivity")
-    found = {name: name for name in before if name in after}
-    found |= _by_path(_without(before, found), _without(after, found))
-    left_before, left_after = _without(before, found), _without(after, found.values())
+    matched = {name: name for name in before if name in after}
+    matched |= _by_path(_without(before, matched), _without(after, matched))
+    left_before, left_after = _without(before, matched), _without(after, matched.values())
     by_member = {member: name for name in left_after for member in _members(name, left_after[name])}
     for name in left_before:
         other = next((by_member[each] for each in _members(name, left_before[name]) if each in by_member), None)
-        if other is not None and other not in found.values():
-            found[name] = other
+        if other is not None and other not in matched.values():
+            matched[name] = other
     return Matching(
-        both=tuple(MatchedGroup(_key(name, found[name]), before[name], after[found[name]]) for name in found),
-        only_old=_without(before, found),
-        only_new=_without(after, found.values()),
+        both=tuple(MatchedGroup(_key(name, matched[name]), before[name], after[matched[name]]) for name in matched),
+        only_old=_without(before, matched),
+        only_new=_without(after, matched.values()),
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.comparison.compare import Comparison, Verdict
     from auto_quantize_model.comparison.sources import Source
 
-    Sign = Callable[[PurePosixPath, Mapping[str, Any]], Hashable]
+    MatchKey = Callable[[PurePosixPath, Mapping[str, Any]], Hashable]
 
 _FEWEST_FOR_SPEARMAN = 3
 
@@ -92,35 +92,35 @@ def spearman(comparison: Comparison) -> float | None:
 
 
 def _match(old: Source, new: Source) -> dict[PurePosixPath, PurePosixPath]:
-    """Match by the first sign that names one manifest on each side.
+    """Match by the first key that names one manifest on each side.
 
     Cases of other models, pairs or sizes are matched only where no case is in both, and nothing else can be meant.
     """
     if len(old.manifests) == len(new.manifests) == 1:
         return dict(zip(old.manifests, new.manifests, strict=True))
-    found: dict[PurePosixPath, PurePosixPath] = {}
-    for sign in _SAME_CASE:
-        found |= _match_by(sign, old, new, found)
-    if found or 1 in (len(old.manifests), len(new.manifests)):
-        return found
-    for sign in _OTHER_CASE:
-        found |= _match_by(sign, old, new, found)
-    return found
+    matched: dict[PurePosixPath, PurePosixPath] = {}
+    for key_of in _SAME_CASE:
+        matched |= _match_by(key_of, old, new, matched)
+    if matched or 1 in (len(old.manifests), len(new.manifests)):
+        return matched
+    for key_of in _OTHER_CASE:
+        matched |= _match_by(key_of, old, new, matched)
+    return matched
 
 
 def _match_by(
-    sign: Sign, old: Source, new: Source, found: Mapping[PurePosixPath, PurePosixPath]
+    key_of: MatchKey, old: Source, new: Source, matched: Mapping[PurePosixPath, PurePosixPath]
 ) -> dict[PurePosixPath, PurePosixPath]:
-    before, after = _by_sign(sign, old, found), _by_sign(sign, new, found.values())
+    before, after = _by_key(key_of, old, matched), _by_key(key_of, new, matched.values())
     return {path: after[key] for key, path in before.items() if key in after}
 
 
-def _by_sign(sign: Sign, source: Source, taken: Any) -> dict[Hashable, PurePosixPath]:
-    """The manifests that are left, by a sign that no other of them bears."""
+def _by_key(key_of: MatchKey, source: Source, taken: Any) -> dict[Hashable, PurePosixPath]:
+    """The manifests that are left, by a key that no other of them has."""
     done = set(taken)
-    signs = {path: sign(path, each) for path, each in source.manifests.items() if path not in done}
-    counts = collections.Counter(signs.values())
-    return {key: path for path, key in signs.items() if key is not None and counts[key] == 1}
+    keys = {path: key_of(path, each) for path, each in source.manifests.items() if path not in done}
+    counts = collections.Counter(keys.values())
+    return {key: path for path, key in keys.items() if key is not None and counts[key] == 1}
 
 
 def _case(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
@@ -158,8 +158,8 @@ def _stated(manifest: Mapping[str, Any], *keys: str) -> Hashable:
     return values if len(values) == len(keys) else None
 
 
-_SAME_CASE: tuple[Sign, ...] = (_case, _place, _folder, _model_and_scheme)
-_OTHER_CASE: tuple[Sign, ...] = (_pair_and_size, _model_and_size, _model_and_pair)
+_SAME_CASE: tuple[MatchKey, ...] = (_case, _place, _folder, _model_and_scheme)
+_OTHER_CASE: tuple[MatchKey, ...] = (_pair_and_size, _model_and_size, _model_and_pair)
 
 
 def _name(path: PurePosixPath, manifest: Mapping[str, Any]) -> str:

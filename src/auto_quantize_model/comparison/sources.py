@@ -61,10 +61,10 @@ def _of_revision(name: str) -> dict[PurePosixPath, dict[str, Any]]:
     if not revision or _object(f"{revision}^{{commit}}") is None:
         raise InputError(f"{name or repr(name)}: neither a file, a folder nor a git revision here; {_near(name)}")
     place = place if colon else _MODELS
-    found = _object(f"{revision}:{place}")
-    if found is None:
+    content = _object(f"{revision}:{place}")
+    if content is None:
         raise InputError(f"{name}: the revision {revision} has no '{place}'; name a folder of it as {revision}:FOLDER")
-    top = found.decode().strip()
+    top = content.decode().strip()
     if ask_git("cat-file", "-t", top) == b"blob\n":
         path = PurePosixPath(place)
         return {PurePosixPath(path.name): _parsed(revision, path, ask_git("cat-file", "blob", top))}
@@ -106,8 +106,8 @@ def _parsed(revision: str, path: PurePosixPath, content: bytes | None) -> dict[s
 
 
 def _near(name: str) -> str:
-    """A mend for a name that is nothing here."""
+    """What to give instead of a name that is nothing here."""
     folder = Path(name).parent
-    beside = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    close = difflib.get_close_matches(Path(name).name, beside, n=1)
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    close = difflib.get_close_matches(Path(name).name, names, n=1)
     return f"did you mean '{folder / close[0]}'?" if close else "give FILE, FOLDER, REVISION or REVISION:FOLDER"

@@ -41,13 +41,13 @@ class Needs:
     captured: int
     """Every captured tensor."""
     capture: int
-    """What the largest batch takes beside these while it runs forward and backward."""
+    """What the largest batch takes in addition while it runs forward and backward."""
     replay: int
-    """What the largest group takes beside these while it is scored."""
+    """What the largest group takes in addition while it is scored."""
 
     @property
     def working(self) -> int:
-        """What the pass takes beside the model and the captured tensors, at its worst."""
+        """What the pass takes in addition to the model and the captured tensors, at its worst."""
         return max(self.capture, self.replay)
 
 

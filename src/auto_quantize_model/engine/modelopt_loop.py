@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.engine.capture.batches import TokenBatch, causal_loss
-from auto_quantize_model.errors import CaseError
+from auto_quantize_model.errors import CaseError, one_line
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.precision.quantizers import modelopt_config
 from auto_quantize_model.scores import GroupScore
@@ -69,20 +69,19 @@ def _candidate_stats(
                 verbose=False,
             )
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise CaseError(f"ModelOpt cannot score format '{resolved.name}': {reason}") from error
+        raise CaseError(f"ModelOpt cannot score format '{resolved.name}': {one_line(error)}") from error
     stats: dict[str, dict[str, Any]] = state["candidate_stats"]
     return stats
 
 
 def _group_score(group: Any, stats: dict[str, dict[str, Any]]) -> GroupScore:
-    found = stats.get(group.name + _RECIPE_SUFFIX)
-    if found is None:
+    its_stats = stats.get(group.name + _RECIPE_SUFFIX)
+    if its_stats is None:
         raise CaseError(f"ModelOpt did not score '{group.name}': its groups are not those of this version's rules")
-    if set(found["module_names"]) != set(group.members):
+    if set(its_stats["module_names"]) != set(group.members):
         raise CaseError(f"ModelOpt groups '{group.name}' with other layers than its own rules say")
-    # A format's score stands before that of NONE, which is zero.
-    score = float(found["scores"][0])
+    # The format's score comes first, then that of NONE, which is zero.
+    score = float(its_stats["scores"][0])
     return GroupScore(
         group=group,
         score=score,

@@ -15,8 +15,8 @@ from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
 from auto_quantize_model.engine.capture.identity import capture_name, code_version, digest
 from auto_quantize_model.engine.capture.kept import unkept_folder
-from auto_quantize_model.engine.devices import devices_of
-from auto_quantize_model.engine.environment import describe_environment
+from auto_quantize_model.engine.machine.devices import devices_of
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.memory import plans, predict
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Scores = dict[FormatSize, list[GroupScore]]
 
 _ATTEMPTS = 10
-"""How many damaged captures are made anew before the disk is to blame."""
+"""How many damaged captures are replaced before the disk is to blame."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,6 +209,6 @@ def _out_of_memory(work: LoadedPass, needs: Needs) -> str:
     autoquant = work.plan.cases[0].autoquant
     return (
         f"out of GPU memory, with every captured tensor elsewhere: the model takes {show_bytes(needs.model)} and the "
-        f"pass about {show_bytes(needs.working)} beside it; lower autoquant.batch_size (now {autoquant.batch_size}), "
+        f"pass about {show_bytes(needs.working)} more; lower autoquant.batch_size (now {autoquant.batch_size}), "
         "free the GPU of other processes, or let more GPUs be seen"
     )

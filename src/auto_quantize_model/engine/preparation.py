@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.settings import CaptureSettings
-    from auto_quantize_model.engine.names import EngineName
+    from auto_quantize_model.engines import EngineName
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers

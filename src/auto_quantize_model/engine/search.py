@@ -77,4 +77,4 @@ def _selection(
     bits = (small * format_bits + (full - small) * UNQUANTIZED_BITS) / full
     finite = all(score.status != "non_finite" for score in chosen)
     total = sum(score.score for score in chosen) if finite else None
-    return Selection(budget, bits, total, status, tuple(quantized))
+    return Selection(budget, bits, total, status, tuple(quantized), format_bits)

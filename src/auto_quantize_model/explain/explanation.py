@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.explain.factors import Factor, Untested, find_differences
+from auto_quantize_model.explain.causes import Cause, UntestedCause, find_differences
 from auto_quantize_model.explain.remaining import likelihood, remaining_differences
 from auto_quantize_model.explain.reruns import NOTHING, Reruns, manifest_of
 from auto_quantize_model.explain.shares import split_drift
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from auto_quantize_model.cases.settings import Tolerances
-    from auto_quantize_model.explain.factors import Differences, Texts
+    from auto_quantize_model.explain.causes import Differences
+    from auto_quantize_model.explain.older_captions import CaptionSources
     from auto_quantize_model.explain.reruns import Combination
     from auto_quantize_model.explain.setups import Setup
     from auto_quantize_model.explain.shares import Shares
@@ -40,10 +41,10 @@ class Explanation:
 
     case_id: str
     outcome: Outcome
-    factors: tuple[Factor, ...]
+    causes: tuple[Cause, ...]
     """What was tested, in the order of `shares.parts`."""
     shares: Shares
-    untested: tuple[Untested, ...]
+    untested: tuple[UntestedCause, ...]
     """Most likely first."""
     unstated: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -55,29 +56,29 @@ def explain_drift(
     baseline: Mapping[str, Any],
     tolerances: Tolerances,
     *,
-    texts: Texts,
+    sources: CaptionSources,
     model_paths: Mapping[str, Path],
     progress: Progress,
 ) -> Explanation:
     """Rerun a case as it is now and with every difference from its baseline set back, and split the drift."""
     with _scratch_folder() as scratch:
-        found = find_differences(now, baseline, texts, scratch)
-        factors, untested, results = _run(found, Reruns(found.now, model_paths, progress))
-    manifests = {each: manifest_of(result) for each, result in results.items()}
-    runs = {each: measured_scores(manifest) for each, manifest in manifests.items()}
+        differences = find_differences(now, baseline, sources, scratch)
+        causes, untested, results = _run(differences, Reruns(differences.now, model_paths, progress))
+    manifests = {combination: manifest_of(result) for combination, result in results.items()}
+    runs = {combination: measured_scores(manifest) for combination, manifest in manifests.items()}
     old = _named_alike(measured_scores(baseline), runs[NOTHING])
-    shares = split_drift([factor.name for factor in factors], old, runs)
+    shares = split_drift([cause.name for cause in causes], old, runs)
     if not shares.groups:
         raise InputError(f"the baseline and {now.case.id} have no scored group in common; is it of the same model?")
-    everything = frozenset(factor.name for factor in factors)
-    left = remaining_differences(baseline, manifests[everything], {each.name for each in untested})
+    everything = frozenset(cause.name for cause in causes)
+    left = remaining_differences(baseline, manifests[everything], {cause.name for cause in untested})
     return Explanation(
         case_id=now.case.id,
         outcome=_outcome(baseline, manifests[NOTHING], tolerances, shares),
-        factors=factors,
+        causes=causes,
         shares=shares,
         untested=tuple(sorted((*untested, *left), key=likelihood)),
-        unstated=found.unstated,
+        unstated=differences.unstated,
         left_out=tuple(sorted({*old, *runs[NOTHING]} - set(shares.groups))),
     )
 
@@ -106,20 +107,19 @@ def _scratch_folder() -> Iterator[Path]:
 
 
 def _run(
-    found: Differences, reruns: Reruns
-) -> tuple[tuple[Factor, ...], tuple[Untested, ...], dict[Combination, CaseResult]]:
-    """Run every combination; a factor whose older value cannot run here is not tested, and the others go on."""
-    factors, untested = found.factors, found.untested
+    differences: Differences, reruns: Reruns
+) -> tuple[tuple[Cause, ...], tuple[UntestedCause, ...], dict[Combination, CaseResult]]:
+    """Run every combination; a cause whose older value cannot run here is not tested, and the others still are."""
+    causes, untested = differences.causes, differences.untested
     while True:
-        results = reruns.run(factors)
+        results = reruns.run(causes)
         manifest_of(results[NOTHING])
-        failed = {each.name: results[frozenset({each.name})].error for each in factors}
-        failed = {name: error for name, error in failed.items() if error is not None}
+        alone = {cause: results[frozenset({cause.name})] for cause in causes}
+        failed = {cause: str(result.error) for cause, result in alone.items() if result.manifest is None}
         if not failed:
-            return factors, untested, results
-        refused = (each for each in factors if each.name in failed)
-        untested += tuple(Untested(each.name, each.old, each.new, str(failed[each.name])) for each in refused)
-        factors = tuple(each for each in factors if each.name not in failed)
+            return causes, untested, results
+        untested += tuple(UntestedCause(cause.name, cause.old, cause.new, error) for cause, error in failed.items())
+        causes = tuple(cause for cause in causes if cause not in failed)
 
 
 def _outcome(

@@ -4,66 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.explain.factors import CAPTIONS, DEVICE, PAIR_CONFIG, SAMPLE_COUNTS, Untested, stated
+from auto_quantize_model.comparison.known_causes import FACTS
+from auto_quantize_model.explain.causes import UntestedCause, stated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-_CHECKPOINT = "checkpoint"
-_TOKENIZER = "tokenizer"
-_KERNELS = "kernels"
-_OTHER_VERSION = "needs that version installed"
-_NOT_SETTABLE = {
-    _CHECKPOINT: (("model", "checkpoint_sha256"), "needs the older checkpoint: name its folder with --model-path"),
-    _TOKENIZER: (
-        ("calibration", "calibrated_tokens"),
-        "needs the older tokenizer: the same captions gave other tokens",
-    ),
-    "ModelOpt": (("environment", "modelopt"), _OTHER_VERSION),
-    "torch": (("environment", "torch"), _OTHER_VERSION),
-    "transformers": (("environment", "transformers"), _OTHER_VERSION),
-    "hardware": (("environment", "hardware"), "needs that processor"),
-    _KERNELS: (("engine", "kernels"), "follow from the device and the versions"),
-    "numpy": (("environment", "numpy"), _OTHER_VERSION),
-    "python": (("environment", "python"), _OTHER_VERSION),
-    "system": (("environment", "system"), "needs that operating system"),
-}
-_LIKELIHOOD = (
-    PAIR_CONFIG,
-    _CHECKPOINT,
-    CAPTIONS,
-    SAMPLE_COUNTS,
-    _TOKENIZER,
-    "scoring method",
-    "ModelOpt",
-    "torch",
-    "transformers",
-    DEVICE,
-    "dtype",
-    "engine",
-    *("hardware", _KERNELS, "numpy", "python", "system"),
-)
-_FOLLOWS = {_TOKENIZER: {CAPTIONS, SAMPLE_COUNTS, "sequence length"}, _KERNELS: {PAIR_CONFIG, DEVICE, "engine"}}
-"""What differs anyway where something else that was not tested differs."""
+_LIKELIHOOD = {fact.name: position for position, fact in enumerate(FACTS)}
+_SHA256_DIGITS = 64
 
 
 def remaining_differences(
     baseline: Mapping[str, Any], manifest: Mapping[str, Any], untested: Collection[str]
-) -> Iterator[Untested]:
-    """The differences that no setting undoes; `untested` names the settings that could not be set back."""
-    for name, ((section, key), why) in _NOT_SETTABLE.items():
-        old, new = stated(baseline, section, key), stated(manifest, section, key)
-        if old is not None and old != new and not _FOLLOWS.get(name, set()) & set(untested):
-            yield Untested(name, _short(old), _short(new), why)
+) -> Iterator[UntestedCause]:
+    """The differences that no setting undoes; `untested` names the facts that could not be set back."""
+    for fact in FACTS:
+        old, new = stated(baseline, *fact.stated), stated(manifest, *fact.stated)
+        if fact.cannot is not None and old is not None and old != new and fact.follows.isdisjoint(untested):
+            yield UntestedCause(fact.name, _short(old), _short(new), fact.cannot)
 
 
-def likelihood(untested: Untested) -> int:
+def likelihood(untested: UntestedCause) -> int:
     """Where a difference stands among the likely causes; 0 is the most likely."""
-    return _LIKELIHOOD.index(untested.name) if untested.name in _LIKELIHOOD else len(_LIKELIHOOD)
+    return _LIKELIHOOD.get(untested.name, len(_LIKELIHOOD))
 
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {inner}" for key, inner in value.items())
     text = str(value)
-    return text[:12] if len(text) == len("0" * 64) else text
+    return text[:12] if len(text) == _SHA256_DIGITS else text

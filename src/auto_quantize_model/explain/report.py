@@ -24,8 +24,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "outcome": explanation.outcome,
         "total": {"old": float(shares.old.sum()), "new": float(shares.new.sum())},
         "causes": [
-            {"cause": factor.name, "old": factor.old, "new": factor.new, **_part(singles[factor.name], shares)}
-            for factor in explanation.factors
+            {"cause": cause.name, "old": cause.old, "new": cause.new, **_part(singles[cause.name], shares)}
+            for cause in explanation.causes
         ],
         "interactions": [
             {"causes": list(part.causes), **_part(part, shares)} for part in shares.parts if len(part.causes) > 1

@@ -11,43 +11,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from auto_quantize_model.explain.factors import Factor
+    from auto_quantize_model.explain.causes import Cause
     from auto_quantize_model.explain.setups import Setup
     from auto_quantize_model.reporting import Progress
     from auto_quantize_model.run import CaseResult
 
 Combination = frozenset[str]
-"""The names of the factors that are set back together."""
+"""The names of the causes that are set back together."""
 NOTHING: Combination = frozenset()
 MOST_FOR_ALL_COMBINATIONS = 3
-"""With more factors the combinations would be many, so only single ones and all together are run."""
+"""With more causes the combinations would be many, so only single ones and all together are run."""
 
 
 def combinations(names: Sequence[str]) -> tuple[Combination, ...]:
-    """What to run for some factors: nothing set back, each alone, all together, and for few factors all between."""
+    """What to run for some causes: nothing set back, each alone, all together, and for few causes all between."""
     counts = range(len(names) + 1) if len(names) <= MOST_FOR_ALL_COMBINATIONS else (0, 1, len(names))
     return tuple(frozenset(each) for count in counts for each in itertools.combinations(names, count))
 
 
 class Reruns:
-    """The results of a setup with factors set back, run when they are first asked for."""
+    """The results of a setup with causes set back, run when they are first asked for."""
 
     def __init__(self, now: Setup, model_paths: Mapping[str, Path], progress: Progress) -> None:
-        """Take the setup in which factors are set back."""
+        """Take the setup in which causes are set back."""
         self._now = now
         self._model_paths = model_paths
         self._progress = progress
         self._results: dict[Combination, CaseResult] = {}
 
-    def run(self, factors: Sequence[Factor]) -> dict[Combination, CaseResult]:
-        """The result of every combination of the factors; one pass serves all that it can."""
-        wanted = combinations([factor.name for factor in factors])
+    def run(self, causes: Sequence[Cause]) -> dict[Combination, CaseResult]:
+        """The result of every combination of the causes; one pass serves all that it can."""
+        wanted = combinations([cause.name for cause in causes])
         setups: dict[Combination, Setup] = {}
         for combination in wanted:
             setup = self._now
-            for factor in factors:
-                if factor.name in combination:
-                    setup = factor.set_back(setup)
+            for cause in causes:
+                if cause.name in combination:
+                    setup = cause.set_back(setup)
             setups[combination] = setup
         missing = {each: setup for each, setup in setups.items() if each not in self._results}
         self._results.update(self._run(missing))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
-    from auto_quantize_model.engine.names import EngineName
-
-Section = Literal["model", "pair", "dataset", "autoquant"]
+    from auto_quantize_model.comparison.known_causes import Section
+    from auto_quantize_model.engines import EngineName
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

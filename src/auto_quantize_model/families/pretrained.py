@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -27,9 +27,8 @@ def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{checkpoint.path}: the model cannot be loaded: {reason}") from None
-    _check_report(checkpoint, report)
+        raise InputError(f"{checkpoint.path}: the model cannot be loaded: {one_line(error, 200)}") from None
+    _check_report(checkpoint, model, report)
     return model
 
 
@@ -38,8 +37,14 @@ def path_of(model: Any, wanted: Any) -> str | None:
     return next((name for name, module in model.named_modules() if module is wanted), None)
 
 
-def _check_report(checkpoint: Checkpoint, report: dict[str, Any]) -> None:
+def _check_report(checkpoint: Checkpoint, model: Any, report: dict[str, Any]) -> None:
     missing = sorted(report.get("missing_keys") or ())
+    head = path_of(model, model.get_output_embeddings())
+    if missing == [f"{head}.weight"]:
+        raise InputError(
+            f"{checkpoint.path}: has no output head ('{missing[0]}'), as a model has that was saved without it; "
+            f"use the checkpoint of the whole {type(model).__name__}, or {checkpoint.mend}"
+        )
     if missing:
         raise InputError(
             f"{checkpoint.path}: half a checkpoint: {len(missing)} tensors are missing, "

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.checkpoints.folder import require_safetensors
+from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.families.loaded import LoadedModel
 from auto_quantize_model.families.tokenizer import load_tokenizer
 
@@ -20,9 +21,8 @@ HEAD = "lm_head"
 
 def load_qwen3_vl(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
     """Load the language model of a Qwen3-VL checkpoint inside its full model, whose layer names it keeps."""
-    folder = checkpoint.require_safetensors("qwen3_vl")
-    folder.require_model_type("qwen3_vl")
-    folder.require_known_to_transformers()
+    folder = require_safetensors(checkpoint, "qwen3_vl")
+    folder.require_loadable(("qwen3_vl",), "Qwen3-VL model")
     model = _empty_model(folder)
     weights = dict(folder.tensors((f"{LANGUAGE_MODEL}.", f"{HEAD}.")))
     _assign(folder, model, {name: tensor.to(getattr(torch, dtype)) for name, tensor in weights.items()})
@@ -43,7 +43,7 @@ def _empty_model(folder: SafetensorsFolder) -> Any:
         with torch.device("meta"):
             model = Qwen3VLForConditionalGeneration(config)
     except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         raise InputError(f"{folder.path / 'config.json'}: no Qwen3-VL model can be built: {reason}") from None
     model.model.visual = None
     text = model.model.language_model
@@ -59,8 +59,7 @@ def _assign(folder: SafetensorsFolder, model: Any, weights: dict[str, torch.Tens
     try:
         missing, unexpected = model.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{folder.path}: the weights do not fit config.json: {reason}") from None
+        raise InputError(f"{folder.path}: the weights do not fit config.json: {one_line(error, 300)}") from None
     if missing:
         raise InputError(
             f"{folder.path}: half a checkpoint: {len(missing)} tensors are missing, '{missing[0]}' first; {folder.mend}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -19,10 +19,19 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **arguments, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # noqa: BLE001  what transformers raises at a broken file is anybody's guess
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{checkpoint.path}: the tokenizer cannot be loaded: {reason}") from None
+        raise InputError(f"{checkpoint.path}: the tokenizer cannot be loaded: {_reason(error)}") from None
     for name, token in checkpoint.special_tokens().items():
         setattr(tokenizer, name, tokenizer.convert_ids_to_tokens(token))
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is None:
         raise InputError(f"{checkpoint.path}: the tokenizer has neither a pad token nor an end token to pad with")
     return tokenizer
+
+
+def _reason(error: Exception) -> str:
+    # The way out that transformers offers is an argument that is never given here.
+    if "trust_remote_code" in str(error):
+        return (
+            "it needs code that comes with it, which is never run; "
+            "save it as a tokenizer.json, and take auto_map out of tokenizer_config.json"
+        )
+    return one_line(error, 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.checkpoints.folder import require_safetensors
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families.loaded import LoadedModel
 from auto_quantize_model.families.pretrained import load_pretrained, path_of
@@ -19,7 +20,7 @@ def load_vlm(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
     from transformers import AutoModelForImageTextToText
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-    folder = checkpoint.require_safetensors("vlm")
+    folder = require_safetensors(checkpoint, "vlm")
     folder.require_loadable(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, "model of images and text")
     model = load_pretrained(AutoModelForImageTextToText, folder, dtype)
     decoder, head = _language_model(folder, model)

@@ -42,11 +42,11 @@ def describe_confidence(measured: Sequence[GroupScore], tokens: NDArray[np.int64
     kl = list(_known(score.sample_kl for score in measured))
     if len(samples) < len(measured) or len(kl) < len(measured):
         return Confidence({}, None)
-    found, found_kl = uncertainties(samples), kl_uncertainties(kl, tokens)
-    if found is None or found_kl is None:
+    of_scores, of_kl = uncertainties(samples), kl_uncertainties(kl, tokens)
+    if of_scores is None or of_kl is None:
         return Confidence({}, None)
     names = [score.group.name for score in measured]
-    bands = np.array([each.tie_band for each in found])
+    bands = np.array([each.tie_band for each in of_scores])
     statistics = {
         "level": LEVEL,
         "resamples": RESAMPLES,
@@ -54,7 +54,7 @@ def describe_confidence(measured: Sequence[GroupScore], tokens: NDArray[np.int64
         "convergence": [dataclasses.asdict(each) for each in convergence(samples, kl, tokens)],
         "top_ten": _top_ten(top_ten(samples, sums(np.stack(samples)), bands), names),
     }
-    groups = {name: _entry(score, its_kl) for name, score, its_kl in zip(names, found, found_kl, strict=True)}
+    groups = {name: _entry(score, its_kl) for name, score, its_kl in zip(names, of_scores, of_kl, strict=True)}
     return Confidence(groups, statistics)
 
 
@@ -73,6 +73,6 @@ def _entry(score: Uncertainty, kl: KlUncertainty) -> dict[str, Any]:
     }
 
 
-def _top_ten(found: TopTen, names: Sequence[str]) -> dict[str, Any]:
-    between = None if found.between is None else [names[position] for position in found.between]
-    return {**dataclasses.asdict(found), "between": between}
+def _top_ten(top: TopTen, names: Sequence[str]) -> dict[str, Any]:
+    between = None if top.between is None else [names[position] for position in top.between]
+    return {**dataclasses.asdict(top), "between": between}

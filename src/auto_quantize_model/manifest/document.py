@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import math
+import operator
 from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,7 @@ from auto_quantize_model.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
-
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
 SCHEMA_VERSION = 1
 RECIPE_SUFFIX = ".quant_recipe"
@@ -102,19 +101,25 @@ def _finite(text: str) -> float:
 
 
 def _check(manifest: Any, name: str) -> None:
-    errors = list(itertools.islice(_validator(name).iter_errors(manifest), _MOST_ERRORS))
+    try:
+        errors = list(itertools.islice(_validator(name).iter_errors(manifest), _MOST_ERRORS))
+    except ValueError as error:  # what JSON does not have: a key that is no text, half a character
+        raise InvalidManifestError(str(error)) from None
     if errors:
-        raise InvalidManifestError("; ".join(_explain(error) for error in errors))
+        raise InvalidManifestError("; ".join(_explain(error, manifest) for error in errors))
 
 
-def _explain(error: ValidationError) -> str:
-    place = ".".join(str(part) for part in error.absolute_path) or "the whole"
+def _explain(error: ValidationError, manifest: Any) -> str:
+    place = ".".join(str(part) for part in error.instance_path) or "the whole"
+    value = functools.reduce(operator.getitem, error.instance_path, manifest)
+    if isinstance(value, float) and not math.isfinite(value):  # null to the validator, as to JSON
+        return f"{place}: {value} is a number that is not finite"
     return f"{place}: {error.message.splitlines()[0][:300]}"
 
 
 @functools.cache
-def _validator(name: str) -> Validator:
-    from jsonschema import Draft202012Validator
+def _validator(name: str) -> Draft202012Validator:
+    from jsonschema_rs import Draft202012Validator
 
     return Draft202012Validator(_schema(name))
 

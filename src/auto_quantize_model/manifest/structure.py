@@ -18,7 +18,7 @@ Structure = dict[str, Any] | list[Any] | str
 def manifest_structure(manifest: Mapping[str, Any]) -> dict[str, Structure]:
     """A manifest's structure: lists, and mappings keyed by layer or group, collapsed to the union of their members."""
     return {
-        key: {_MAPS[key]: _union(structure(each) for each in value.values())} if key in _MAPS else structure(value)
+        key: {_MAPS[key]: _union(structure(inner) for inner in value.values())} if key in _MAPS else structure(value)
         for key, value in manifest.items()
     }
 
@@ -26,21 +26,26 @@ def manifest_structure(manifest: Mapping[str, Any]) -> dict[str, Structure]:
 def structure(value: object) -> Structure:
     """The structure of one JSON value."""
     if isinstance(value, dict):
-        return {str(key): structure(inner) for key, inner in value.items()}
+        return {str(key): _TYPES.get(type(inner)) or structure(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_union(structure(each) for each in value)] if value else []
+        return [_union(_TYPES.get(type(inner)) or structure(inner) for inner in value)] if value else []
     return _TYPES[type(value)]
 
 
 def _union(structures: Iterable[Structure]) -> Structure:
-    """One structure for all; members of different kinds stand side by side."""
-    found = list(structures)
-    mappings = [each for each in found if isinstance(each, dict)]
-    lists = [each for each in found if isinstance(each, list)]
-    plain = sorted({part for each in found if isinstance(each, str) for part in each.split(" | ")})
+    """One structure for all; members of different kinds are listed together."""
+    distinct: list[Structure] = []
+    for member in structures:
+        if member not in distinct:
+            distinct.append(member)
+    if len(distinct) == 1:
+        return distinct[0]
+    mappings = [member for member in distinct if isinstance(member, dict)]
+    lists = [member for member in distinct if isinstance(member, list)]
+    plain = sorted({part for member in distinct if isinstance(member, str) for part in member.split(" | ")})
     kinds: list[Structure] = [" | ".join(plain)] if plain else []
     if lists:
-        inner = [element for each in lists for element in each]
+        inner = [element for members in lists for element in members]
         kinds.append([_union(inner)] if inner else [])
     if mappings:
         kinds.append(_union_of_mappings(mappings))

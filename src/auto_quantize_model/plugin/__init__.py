@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auto_quantize_model.plugin import collection, options, record
-from auto_quantize_model.plugin.collector import Collector
+from auto_quantize_model.plugin import collection, loadgroup, options
 from auto_quantize_model.plugin.fixtures import (
     sensitivity_baseline,
+    sensitivity_baselines,
     sensitivity_case,
     sensitivity_pair,
     sensitivity_suite,
 )
+from auto_quantize_model.plugin.outcomes import Outcomes
 from auto_quantize_model.plugin.session import SESSION, Session
+from auto_quantize_model.plugin.worker import tell_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["sensitivity_baseline", "sensitivity_case", "sensitivity_pair", "sensitivity_suite"]
+__all__ = [
+    "sensitivity_baseline",
+    "sensitivity_baselines",
+    "sensitivity_case",
+    "sensitivity_pair",
+    "sensitivity_suite",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,20 +53,20 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     session = config.stash[SESSION] = Session(config, options.read_options(config))
     if session.worker is None:
-        config.pluginmanager.register(Collector(session.records, session.publisher.publish), "sensitivity-records")
+        outcomes = Outcomes(session.records, session.case_starts, session.publisher.publish)
+        config.pluginmanager.register(outcomes, "sensitivity-records")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where every worker writes, and what they share."""
     session = node.config.stash[SESSION]
-    node.workerinput["sensitivity_output"] = str(session.output)
-    node.workerinput["sensitivity_shared"] = str(session.shared)
+    tell_worker(node, session.output.folder, session.shared)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize what asks for a case, a baseline or a pair."""
-    collection.parametrize(metafunc, metafunc.config.stash[SESSION])
+    collection.parametrize(metafunc, metafunc.config.stash[SESSION].suites)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -71,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the cases of a model next to each other, under names without a group."""
     items[:] = collection.by_model(items)
     if config.getoption("loadgroup", False):
-        collection.take_groups_off(items)
+        loadgroup.take_groups_off(items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,7 +88,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     mine = session.config.stash[SESSION]
     mine.plan(session.items)
     mine.share_out(session.items)
-    collection.put_groups_back(session.items)
+    loadgroup.put_groups_back(session.items)
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say on what the cases will run, should there be any."""
+    return config.stash[SESSION].device_lines(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -88,7 +101,7 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Attach a case's record to its reports, which is how it gets from a worker to the controller."""
-    record.attach(item, item.config.stash[SESSION])
+    item.config.stash[SESSION].attach_record(item)
     return (yield)
 
 

@@ -19,6 +19,6 @@ def fail(message: str) -> NoReturn:
 
 def fail_on(problems: Iterable[str]) -> None:
     """Fail the test if there are problems, one line each."""
-    found = list(problems)
-    if found:
-        fail("\n".join(found))
+    lines = list(problems)
+    if lines:
+        fail("\n".join(lines))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auto_quantize_model.errors import InputError
 from auto_quantize_model.plugin.failing import fail
-from auto_quantize_model.plugin.record import CASE_RUN
 from auto_quantize_model.plugin.session import SESSION
 
 if TYPE_CHECKING:
+    from auto_quantize_model.baselines.store import Baselines
     from auto_quantize_model.cases.settings import PairSettings
     from auto_quantize_model.cases.suite import Suite
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def sensitivity_case(request: pytest.FixtureRequest) -> CaseRun:
     """One case of the suite beside the test file: its `manifest`, and checks of it. Parametrizes the test."""
-    from auto_quantize_model.plugin.case_run import CaseRun
+    from auto_quantize_model.plugin.case_run import CASE_RUN
 
-    run = CaseRun(_parameter(request), request.config.stash[SESSION])
+    run = request.config.stash[SESSION].case_run(_parameter(request))
     request.node.stash[CASE_RUN] = run
     return run
 
@@ -30,9 +31,13 @@ def sensitivity_case(request: pytest.FixtureRequest) -> CaseRun:
 @pytest.fixture
 def sensitivity_baseline(request: pytest.FixtureRequest) -> BaselineCheck:
     """One committed baseline of the suite beside the test file, and checks of it. Parametrizes the test."""
-    from auto_quantize_model.plugin.baseline_check import BaselineCheck
+    return request.config.stash[SESSION].baseline_check(_parameter(request))
 
-    return BaselineCheck(_parameter(request), request.config.stash[SESSION])
+
+@pytest.fixture
+def sensitivity_baselines(request: pytest.FixtureRequest) -> Baselines:
+    """All committed baselines; the tests of a session share it, so that each file is read once."""
+    return request.config.stash[SESSION].baselines
 
 
 @pytest.fixture
@@ -45,8 +50,6 @@ def sensitivity_pair(request: pytest.FixtureRequest) -> PairSettings:
 @pytest.fixture
 def sensitivity_suite(request: pytest.FixtureRequest) -> Suite:
     """The suite beside the test file."""
-    from auto_quantize_model.errors import InputError
-
     try:
         return request.config.stash[SESSION].suites.of(request.path)
     except InputError as error:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
+from auto_quantize_model.options import (
+    CAPTURE_DIR,
+    CAPTURE_MEMORY,
+    DEVICE,
+    ENGINE,
+    IN_PYTEST,
+    JSON,
+    KEEP_CAPTURE,
+    MODEL_PATH,
+    MODELS_ROOT,
+    OUTPUT,
+    OVERRIDE,
+    PUBLISH,
+    REPORT_ONLY,
+    nothing_to_keep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PUBLISH_HELP = "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed"
+    from auto_quantize_model.engines import EngineName
+    from auto_quantize_model.options import Option
 
 _HARMLESS = ("autoquant.device", "model.devices", "suite.tolerances")
 """Overrides that leave every manifest as it is."""
@@ -27,7 +46,7 @@ class Options:
     publish: bool
     report_only: bool
     device: str | None
-    engine: Literal["replay", "modelopt"]
+    engine: EngineName
     model_paths: dict[str, Path]
     models_root: Path | None
     overrides: tuple[str, ...]
@@ -52,78 +71,20 @@ def add_options(parser: pytest.Parser) -> None:
     """Declare the options, `--publish` apart."""
     group = parser.getgroup("sensitivity", "quantization sensitivity")
     group.addoption(
-        "--sensitivity-publish", action="store_true", help="The same as --publish, where another plugin owns that name"
+        PUBLISH.pytest_flag, action="store_true", help="The same as --publish, where another plugin owns that name"
     )
-    group.addoption(
-        "--sensitivity-report-only",
-        action="store_true",
-        help="Run no engine: regenerate every selected case's reports from its manifest (with --publish: in place)",
-    )
-    group.addoption(
-        "--sensitivity-device",
-        metavar="{auto,cpu,cuda,cuda:N}",
-        type=_parsed_by(_check_device),
-        help="Device to run on (default: autoquant.device, which is auto)",
-    )
-    group.addoption(
-        "--sensitivity-engine",
-        choices=("replay", "modelopt"),
-        default="replay",
-        help="replay: every case from one pass; modelopt: ModelOpt's own loop, the reference (default: %(default)s)",
-    )
-    group.addoption(
-        "--sensitivity-model-path",
-        action="append",
-        default=[],
-        metavar="NAME=DIR",
-        type=_parsed_by(_model_path),
-        help="Checkpoint of a model: a folder, or a GGUF file; repeatable",
-    )
-    group.addoption(
-        "--sensitivity-models-root",
-        metavar="DIR",
-        help="Models tree to read baselines from and publish to (default: models/ beside the suite or its folder)",
-    )
-    group.addoption(
-        "--sensitivity-override",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        type=_parsed_by(_check_override),
-        help="Set a configuration value for every case, for example autoquant.batch_size=4; repeatable",
-    )
-    group.addoption(
-        "--sensitivity-output",
-        metavar="DIR",
-        help="Folder for the artifacts of this run (default: tmp/sensitivity/<time>)",
-    )
-    group.addoption(
-        "--sensitivity-json", metavar="FILE", help="Write a summary for machines: one record a case, and the totals"
-    )
-    group.addoption(
-        "--sensitivity-keep-capture",
-        action="store_true",
-        help="Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
-    )
-    group.addoption(
-        "--sensitivity-capture-dir",
-        metavar="DIR",
-        help="Folder for captures on disk (default: one in the user's cache)",
-    )
-    group.addoption(
-        "--sensitivity-capture-memory",
-        metavar="SIZE",
-        type=_parsed_by(_memory),
-        help="How much of the captured tensors stays in memory, for example 20GB; the rest goes to disk "
-        "(default: what is free decides)",
-    )
+    for option in IN_PYTEST:
+        keywords = option.keywords()
+        if option.takes != "nothing" and option.choices is None:
+            keywords["type"] = _checked(option)
+        group.addoption(option.pytest_flag, **keywords)
 
 
 def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
     """Declare `--publish`, or yield with a warning where another plugin owns that name."""
     group = parser.getgroup("sensitivity")
     try:
-        group.addoption("--publish", action="store_true", dest="sensitivity_publish", help=PUBLISH_HELP)
+        group.addoption(PUBLISH.flag, dest=_destination(PUBLISH), **PUBLISH.keywords())
     except (ValueError, argparse.ArgumentError):  # in the same group, in another
         config.issue_config_time_warning(
             pytest.PytestConfigWarning(
@@ -135,21 +96,29 @@ def add_publish(parser: pytest.Parser, config: pytest.Config) -> None:
 
 def read_options(config: pytest.Config) -> Options:
     """Read the options; a contradiction between them is a usage error."""
-    option, here = config.option, config.invocation_params.dir
-    memory = option.sensitivity_capture_memory
+    here = config.invocation_params.dir
+
+    def value(option: Option) -> Any:
+        return option.read(getattr(config.option, _destination(option)), option.pytest_flag)
+
+    def path(option: Option) -> Path | None:
+        # As it was meant where pytest was started: a test may change the working directory.
+        given: Path | None = value(option)
+        return None if given is None else here / given
+
     options = Options(
-        publish=option.sensitivity_publish,
-        report_only=option.sensitivity_report_only,
-        device=option.sensitivity_device,
-        engine=option.sensitivity_engine,
-        model_paths={name: here / path for name, path in map(_model_path, option.sensitivity_model_path)},
-        models_root=_path(option.sensitivity_models_root, here),
-        overrides=tuple(option.sensitivity_override),
-        output=_path(option.sensitivity_output, here),
-        json=_path(option.sensitivity_json, here),
-        keep_capture=option.sensitivity_keep_capture,
-        capture_dir=_path(option.sensitivity_capture_dir, here),
-        capture_memory=None if memory is None else _memory(memory),
+        publish=value(PUBLISH),
+        report_only=value(REPORT_ONLY),
+        device=value(DEVICE),
+        engine=value(ENGINE),
+        model_paths={name: here / place for name, place in value(MODEL_PATH)},
+        models_root=path(MODELS_ROOT),
+        overrides=tuple(value(OVERRIDE)),
+        output=path(OUTPUT),
+        json=path(JSON),
+        keep_capture=value(KEEP_CAPTURE),
+        capture_dir=path(CAPTURE_DIR),
+        capture_memory=value(CAPTURE_MEMORY),
     )
     _check_together(options)
     return options
@@ -159,30 +128,25 @@ def _check_together(options: Options) -> None:
     changing = options.unpublishable_overrides
     if options.publish and changing:
         raise pytest.UsageError(
-            f"--publish: the override {changing[0]} changes what is published; put the value into the suite's "
+            f"{PUBLISH.flag}: the override {changing[0]} changes what is published; put the value into the suite's "
             "configuration, or leave one of the two out (-k selects cases)"
         )
-    if options.report_only and options.engine != "replay":
-        raise pytest.UsageError("--sensitivity-report-only runs no engine; leave --sensitivity-engine out")
-    if options.keep_capture and options.engine != "replay":
-        raise pytest.UsageError("--sensitivity-keep-capture: the engine modelopt captures nothing; leave one out")
+    if options.report_only and options.engine != DEFAULT_ENGINE:
+        raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} runs no engine; leave {ENGINE.pytest_flag} out")
+    if options.keep_capture and not ENGINES[options.engine].captures:
+        raise pytest.UsageError(nothing_to_keep(options.engine, KEEP_CAPTURE.pytest_flag))
     if options.report_only and options.keep_capture:
-        raise pytest.UsageError("--sensitivity-report-only captures nothing; leave --sensitivity-keep-capture out")
+        raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} captures nothing; leave {KEEP_CAPTURE.pytest_flag} out")
     if options.report_only and options.device:
-        raise pytest.UsageError("--sensitivity-report-only runs on no device; leave --sensitivity-device out")
+        raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} runs on no device; leave {DEVICE.pytest_flag} out")
 
 
-def _path(text: str | None, here: Path) -> Path | None:
-    """A path as it was meant where pytest was started: a test may change the working directory."""
-    return None if text is None else here / text
-
-
-def _parsed_by(check: Callable[[str], object]) -> Callable[[str], str]:
+def _checked(option: Option) -> Callable[[str], str]:
     """An option's text as it is, checked: what crosses processes stays a builtin."""
 
     def checked(text: str) -> str:
         try:
-            check(text)
+            option.parse(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
         return text
@@ -190,28 +154,9 @@ def _parsed_by(check: Callable[[str], object]) -> Callable[[str], str]:
     return checked
 
 
-def _check_device(text: str) -> None:
-    kind, colon, index = text.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (colon and not (kind == "cuda" and index.isdecimal())):
-        raise ValueError(f"'{text}' is unknown; use auto, cpu, cuda or cuda:N")
-
-
-def _check_override(text: str) -> None:
-    from auto_quantize_model.cases.overrides import parse_override
-
-    parse_override(text)
-
-
-def _memory(text: str) -> int:
-    from auto_quantize_model.byte_sizes import parse_bytes
-
-    return parse_bytes(text)
-
-
-def _model_path(text: str) -> tuple[str, Path]:
-    from auto_quantize_model.checkpoints.locate import named_path
-
-    return named_path(text)
+def _destination(option: Option) -> str:
+    """The attribute that pytest keeps an option's text in."""
+    return option.pytest_flag.removeprefix("--").replace("-", "_")
 
 
 def _key(text: str) -> str:

@@ -9,26 +9,17 @@ import warnings
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.plugin.gpus import processes_a_device, share_processors, take_gpu
+from auto_quantize_model.plugin.worker import processes_a_device, share_processors, take_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from auto_quantize_model.engine.capture.settings import CaptureSettings
-    from auto_quantize_model.plugin.collection import SuiteCase
+    from auto_quantize_model.plugin.announcer import Announcer
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.progress import Announcer
+    from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.plugin.worker import Worker
     from auto_quantize_model.run import CaseResult
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Worker:
-    """A process of pytest-xdist, and what its session's workers share."""
-
-    name: str
-    count: int
-    shared: Path
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,10 +32,10 @@ class _Pass:
     error: str | None = None
     """Why the pass as a whole came to nothing."""
     seconds: float | None = None
-    """How long it took, once; None before it ran and after that was told."""
+    """How long it took; None before it ran, and once that was reported."""
 
     def take_next(self) -> None:
-        """Take one more result; the last one lets the model and its capture go."""
+        """Take one more result; the last one releases the model and its capture."""
         assert self.results is not None  # noqa: S101  for the type checker
         result = next(self.results)
         self.done[result.case.id] = result
@@ -71,13 +62,13 @@ class Passes:
     def plan(self, cases: Iterable[SuiteCase]) -> None:
         """Group the selected cases into passes; runs nothing."""
         self._passes.clear()
-        for each in cases:
-            self._passes.setdefault(each.group, _Pass([])).cases.append(each)
+        for suite_case in cases:
+            self._passes.setdefault(suite_case.group, _Pass([])).cases.append(suite_case)
 
     @property
     def cases(self) -> list[SuiteCase]:
         """Every selected case."""
-        return [each for planned in self._passes.values() for each in planned.cases]
+        return [suite_case for planned in self._passes.values() for suite_case in planned.cases]
 
     def result(self, wanted: SuiteCase) -> tuple[CaseResult, float | None]:
         """A case's result, and the seconds of the pass if this call ran it."""
@@ -88,13 +79,13 @@ class Passes:
             self._advance(planned, wanted)
         return planned.done[wanted.case.id], planned.take_seconds()
 
-    def shared(self, each: SuiteCase) -> bool:
+    def shared(self, suite_case: SuiteCase) -> bool:
         """Whether the workers of this session share the pass of a case: only a replay can be shared."""
-        replayed = self._options.engine == "replay" and each.case.autoquant.method == "gradient"
+        replayed = self._options.engine == "replay" and suite_case.case.autoquant.method == "gradient"
         return self._worker is not None and replayed
 
     def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
-        """Run the pass, or go on with it, until the wanted case is done."""
+        """Run the pass, or resume it, until the wanted case is done."""
         try:
             with _third_parties_quiet():
                 if planned.results is None:
@@ -113,11 +104,11 @@ class Passes:
             )
             raise
         if planned.error is not None:
-            # Anew: pytest keeps the last error of all, and the one from inside the pass holds on to the model.
+            # A new error: pytest keeps the last error of all, and the one from inside the pass holds on to the model.
             raise CaseError(planned.error)
 
     def _start(self, planned: _Pass) -> Iterator[CaseResult]:
-        cases = [each.case for each in planned.cases]
+        cases = [suite_case.case for suite_case in planned.cases]
         progress = self._announcer.announce(cases[0].model.name, len(cases))
         progress("import", 0, 1)
         if self._worker is not None:
@@ -166,7 +157,7 @@ class Passes:
 
 @contextlib.contextmanager
 def _third_parties_quiet() -> Iterator[None]:
-    """What torch, transformers and ModelOpt deprecate of each other, no suite can mend, even under `-W error`."""
+    """What torch, transformers and ModelOpt deprecate of each other, no suite can fix, even under `-W error`."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)

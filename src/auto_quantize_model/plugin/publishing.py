@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from auto_quantize_model.baselines.publish import Publication
     from auto_quantize_model.cases.suite import Case, Suite
-    from auto_quantize_model.plugin.collection import Suites
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.record import Record
+    from auto_quantize_model.plugin.suites import Suites
+    from auto_quantize_model.summary.record import Record
 
 
 class Publisher:
@@ -28,10 +28,9 @@ class Publisher:
             return
         from auto_quantize_model.errors import CaseError, InputError
 
-        suite = self._suites.load(Path(record.suite))
-        case = next(case for case in suite.cases if case.id == record.case)
+        suite_case = self._suites.case(Path(record.suite), record.case)
         try:
-            publication = self._publish(case, suite, record)
+            publication = self._publish(suite_case.case, suite_case.suite, record)
         except (InputError, CaseError) as error:
             record.outcome, record.verdict, record.reason = "failed", "failed", str(error)
             self._problems.append(f"not published: {error}")
@@ -40,7 +39,7 @@ class Publisher:
 
     def _publish(self, case: Case, suite: Suite, record: Record) -> Publication:
         from auto_quantize_model.baselines.publish import publish_case, publish_reports
-        from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
+        from auto_quantize_model.baselines.store import baseline_manifest, has_baseline, read_baseline
         from auto_quantize_model.comparison.compare import compare
         from auto_quantize_model.errors import InputError
         from auto_quantize_model.manifest.document import read_manifest
@@ -49,12 +48,12 @@ class Publisher:
             return publish_reports(case)
         manifest = read_manifest(Path(str(record.artifacts), baseline_manifest(case).name))
         comparison = None
-        record.verdict = "unreadable" if baseline_folder(case).is_dir() else "new"
+        record.verdict = "unreadable" if has_baseline(case) else "new"
         try:
             baseline = read_baseline(case)
         except InputError:
             baseline = None
         if baseline is not None:
             comparison = compare(baseline, manifest, suite.tolerances)
-            record.note(comparison)
+            record.note_comparison(comparison)
         return publish_case(case, manifest, comparison)

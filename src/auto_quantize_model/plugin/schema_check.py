@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 _MOST_LINES = 30
 
 
-def check_against_snapshot(found: Mapping[str, object], snapshot: SnapshotAssertion) -> str | None:
+def check_against_snapshot(value: Mapping[str, object], snapshot: SnapshotAssertion) -> str | None:
     """Compare, or with `--snapshot-update` update; returns the lines that differ, None when nothing does."""
     from syrupy.terminal import disable_color
 
-    if snapshot == found:
+    if snapshot == value:
         return None
     with disable_color():
         lines = snapshot.get_assert_diff()

@@ -1,10 +1,9 @@
-"""What one pytest session keeps: options, suites, passes, where its artifacts go, what came of its cases."""
+"""What one pytest session keeps: options, suites, passes, baselines and records; it builds what tests get."""
 
 from __future__ import annotations
 
 import collections
 import functools
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -12,17 +11,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from auto_quantize_model.plugin.collection import Suites, case_of, cases_of, share_out
-from auto_quantize_model.plugin.passes import Passes, Worker
-from auto_quantize_model.plugin.progress import Announcer
+from auto_quantize_model.plugin.announcer import Announcer
+from auto_quantize_model.plugin.loadgroup import share_out
+from auto_quantize_model.plugin.output import Output
+from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.publishing import Publisher
-from auto_quantize_model.plugin.record import new_record
+from auto_quantize_model.plugin.record_in_report import attach
+from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
+from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.summary.record import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from auto_quantize_model.baselines.store import Baselines
+    from auto_quantize_model.plugin.baseline_check import BaselineCheck
+    from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.options import Options
-    from auto_quantize_model.plugin.record import Record
+    from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.summary.record import Record
 
 
 class Session:
@@ -30,53 +37,67 @@ class Session:
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         """Starts nothing and touches no file."""
-        workerinput: dict[str, str] | None = getattr(config, "workerinput", None)
         self.options = options
-        self.worker = None if workerinput is None else _worker(workerinput)
+        self.worker = worker_of(config)
         self.suites = Suites(config.rootpath, options)
-        self.passes = Passes(options, self.worker, Announcer(config, self.worker_name))
+        # The controller chooses, every worker follows.
+        self.output = Output(options.output if self.worker is None else self.worker.output, config.rootpath)
+        self.announcer = Announcer(config, self._worker_name)
+        self.passes = Passes(options, self.worker, self.announcer)
         self.records: dict[str, Record] = {}
-        self.tests: dict[tuple[str, str], int] = {}
-        """How many selected tests each case has."""
         self.problems: list[str] = []
         self.publisher = Publisher(options, self.suites, self.problems)
-        self._config_written = False
+        self._tests: dict[tuple[str, str], int] = {}
+        """How many selected tests each case has."""
         self._collect_only = bool(config.getoption("collectonly"))
-        self._given_output = None if workerinput is None else Path(workerinput["sensitivity_output"])
-        self._root = config.rootpath
+        self._says_device = config.get_verbosity() >= 0 and not (options.report_only or self._collect_only)
 
     @property
-    def worker_name(self) -> str | None:
-        """The name of this process under pytest-xdist."""
+    def _worker_name(self) -> str | None:
         return None if self.worker is None else self.worker.name
 
     @functools.cached_property
     def shared(self) -> Path:
         """What the workers of this session share; the controller names it, and removes it in the end."""
-        return self.output / f".shared-{uuid.uuid4().hex}"
+        return self.output.folder / f".shared-{uuid.uuid4().hex}"
 
     @functools.cached_property
-    def output(self) -> Path:
-        """Where this session writes its artifacts; the controller chooses, every worker follows."""
-        if self._given_output is not None:
-            return self._given_output
-        if self.options.output is not None:
-            return self.options.output
-        from auto_quantize_model.artifacts import default_output
+    def baselines(self) -> Baselines:
+        """The committed baselines, as far as this session has read them."""
+        from auto_quantize_model.baselines.store import Baselines
 
-        return default_output(self._root)
+        return Baselines()
 
     def start(self) -> None:
-        """Refuse now what would otherwise be found after hours of work."""
+        """Refuse now what would otherwise come out after hours of work."""
         file = self.options.json
         if file is not None and file.is_dir():
             raise pytest.UsageError(f"--sensitivity-json {file}: is a folder; name a file")
 
+    def device_lines(self, items: Iterable[pytest.Item]) -> list[str]:
+        """On what the cases of these tests will run; said once a session, and only if there are any."""
+        suite_case = next(filter(None, map(case_of, items)), None)
+        return [] if suite_case is None else self._device_lines(suite_case)
+
+    def case_starts(self, record: Record) -> None:
+        """The first report of a case is here; where workers collect, only that tells the controller of cases."""
+        if self._says_device:
+            for line in self._device_lines(self.suites.case(Path(record.suite), record.case)):
+                self.announcer.write(line)
+
+    def _device_lines(self, suite_case: SuiteCase) -> list[str]:
+        if not self._says_device:
+            return []
+        from auto_quantize_model.plugin.device_line import device_line
+
+        self._says_device = False
+        return [device_line(suite_case.case, self.options)]
+
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""
         cases = cases_of(items)
-        self.tests = collections.Counter(each.key for each in cases)
-        self.passes.plan({each.key: each for each in cases}.values())
+        self._tests = collections.Counter(suite_case.key for suite_case in cases)
+        self.passes.plan({suite_case.key: suite_case for suite_case in cases}.values())
 
     def share_out(self, items: Sequence[pytest.Item]) -> None:
         """Where there are more workers than models, let several have cases of one: they share its pass."""
@@ -84,16 +105,35 @@ class Session:
             share_out([item for item in items if self._shares(item)], self.worker.count)
 
     def _shares(self, item: pytest.Item) -> bool:
-        each = case_of(item)
-        return each is not None and self.passes.shared(each)
+        suite_case = case_of(item)
+        return suite_case is not None and self.passes.shared(suite_case)
 
-    def write_config(self) -> None:
-        """Write the composed configuration of every selected case, once."""
-        if not self._config_written:
-            from auto_quantize_model.artifacts import write_composed_config
+    def case_run(self, suite_case: SuiteCase) -> CaseRun:
+        """What a test of a case gets."""
+        from auto_quantize_model.plugin.case_run import CaseRun
 
-            write_composed_config([each.case for each in self.passes.cases], self.output)
-            self._config_written = True
+        return CaseRun(suite_case, self._new_record(suite_case), self.options, self.output, self.passes, self.baselines)
+
+    def baseline_check(self, suite_case: SuiteCase) -> BaselineCheck:
+        """What a drift check of a baseline gets."""
+        from auto_quantize_model.plugin.baseline_check import BaselineCheck
+
+        return BaselineCheck(suite_case, self.options, self.baselines)
+
+    def attach_record(self, item: pytest.Item) -> None:
+        """Put the record of a test's case, as it is now, among the properties of the test's next report."""
+        suite_case = case_of(item)
+        if suite_case is None:
+            return
+        from auto_quantize_model.plugin.case_run import CASE_RUN
+
+        run = item.stash.get(CASE_RUN, None)
+        record = self._new_record(suite_case) if run is None else run.record
+        record.tests = self._tests.get(suite_case.key, 1)
+        attach(record, item)
+
+    def _new_record(self, suite_case: SuiteCase) -> Record:
+        return new_record(suite_case.case, suite_case.suite.path, self._worker_name)
 
     def finish(self, session: pytest.Session) -> None:
         """Update the indices of published models and write the JSON summary; a problem fails the session."""
@@ -105,7 +145,7 @@ class Session:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def close(self) -> None:
-        """Remove what the workers shared; not before all of them are gone, or one could write it anew."""
+        """Remove what the workers shared; not before all of them are gone, or one could write it again."""
         if "shared" in self.__dict__:
             shutil.rmtree(self.shared, ignore_errors=True)
 
@@ -114,7 +154,7 @@ class Session:
         if self.records:
             from auto_quantize_model.plugin.summary import summary_lines
 
-            yield from summary_lines(self.records.values(), self.output, self.problems)
+            yield from summary_lines(self.records.values(), self.output.folder, self.problems)
 
     def _write_indices(self) -> None:
         published = {(record.suite, record.model) for record in self.records.values() if record.published}
@@ -132,24 +172,16 @@ class Session:
         if file is None:
             return
         from auto_quantize_model.errors import InputError
-        from auto_quantize_model.plugin.summary import summary_document
-        from auto_quantize_model.whole_files import write_files
+        from auto_quantize_model.summary.document import write_summary
 
         # Under pytest-xdist only the workers know which cases were selected and not reached.
-        not_reached = [new_record(each, None) for each in self.passes.cases if each.case.id not in self.records]
-        document = summary_document([*self.records.values(), *not_reached], self.output)
+        not_reached = [
+            self._new_record(suite_case) for suite_case in self.passes.cases if suite_case.case.id not in self.records
+        ]
         try:
-            write_files(file.parent, {file.name: json.dumps(document, indent=2, allow_nan=False) + "\n"})
+            write_summary(file, [*self.records.values(), *not_reached], self.output.folder)
         except InputError as error:
             self.problems.append(str(error))
-
-
-def _worker(workerinput: dict[str, str]) -> Worker:
-    return Worker(
-        name=str(workerinput["workerid"]),
-        count=int(workerinput["workercount"]),
-        shared=Path(workerinput["sensitivity_shared"]),
-    )
 
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

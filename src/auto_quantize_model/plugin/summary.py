@@ -1,10 +1,9 @@
-"""The end of a session: one line a case and the totals, for people and for machines."""
+"""What the terminal shows at the end of a session: one line a case, and the totals."""
 
 from __future__ import annotations
 
 import collections
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from auto_quantize_model.paths import display_path, shortened
 from auto_quantize_model.reports.rows import short_name
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from auto_quantize_model.plugin.record import Record
-
-SUMMARY_VERSION = 1
+    from auto_quantize_model.summary.record import Record
 
 _HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
 _RIGHT = (False, False, True, False, True, False, True)
@@ -25,28 +22,17 @@ _LONGEST_REASON = 200
 
 def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[str]) -> Iterator[str]:
     """The lines of the terminal's section."""
-    found = list(records)
-    ran = [record for record in found if not _was_skipped(record)]
+    cases = list(records)
+    ran = [record for record in cases if not _was_skipped(record)]
     yield from _table([_HEADINGS, *(_row(record) for record in ran)] if ran else [])
-    yield from _skipped(found)
-    yield _totals(found)
-    yield from _passes(found)
-    yield from _published(found)
-    if any(record.artifacts for record in found):
+    yield from _skipped(cases)
+    yield _totals(cases)
+    yield from _passes(cases)
+    yield from _published(cases)
+    if any(record.artifacts for record in cases):
         yield f"artifacts: {display_path(output)}"
     for problem in problems:
         yield f"error: {problem}"
-
-
-def summary_document(records: Iterable[Record], output: Path) -> dict[str, Any]:
-    """The same for machines."""
-    found = list(records)
-    return {
-        "summary_version": SUMMARY_VERSION,
-        "output": str(output) if any(record.artifacts for record in found) else None,
-        "totals": dict(collections.Counter(record.outcome for record in found)),
-        "cases": [dataclasses.asdict(record) for record in found],
-    }
 
 
 def _was_skipped(record: Record) -> bool:
@@ -108,15 +94,15 @@ def _passes(records: Iterable[Record]) -> Iterator[str]:
     for record in records:
         if record.pass_seconds is not None:
             passes.setdefault(record.model, []).append(record)
-    for model, each in passes.items():
-        seconds = ", ".join(f"{record.pass_seconds:.1f} s" for record in each)
-        if len(each) == 1:
+    for model, triggers in passes.items():
+        seconds = ", ".join(f"{record.pass_seconds:.1f} s" for record in triggers)
+        if len(triggers) == 1:
             yield f"{model}: one pass, {seconds}"
-        elif all(record.pass_shared for record in each):
-            yield f"{model}: one pass, shared by {len(each)} workers ({seconds})"
+        elif all(record.pass_shared for record in triggers):
+            yield f"{model}: one pass, shared by {len(triggers)} workers ({seconds})"
         else:
             yield (
-                f"{model}: {len(each)} workers each ran the pass ({seconds}); "
+                f"{model}: {len(triggers)} workers each ran the pass ({seconds}); "
                 "--dist loadgroup keeps a model's cases on one worker"
             )
 
@@ -126,7 +112,7 @@ def _published(records: Sequence[Record]) -> Iterator[str]:
     if counts:
         yield "published: " + ", ".join(f"{count} {action}" for action, count in counts.items())
     for record in records:
-        if record.published in ("updated", "mended"):
+        if record.published in ("updated", "re-rendered"):
             yield f"  {record.case}: {_one_line(record.reason or '')}"
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from auto_quantize_model.errors import CaseError, InputError, UnavailableError
+from auto_quantize_model.device_names import parse_device
+from auto_quantize_model.errors import CaseError, InputError, UnavailableError, one_line
 from auto_quantize_model.precision.formats import NVFP4_SCALE_BITS
 from auto_quantize_model.precision.quantizers import build_quantizers
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers
-
-_TRITON_FP4_CAPABILITY = (8, 9)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,15 +34,13 @@ def find_device(name: str, allowed: tuple[str, ...] = ("cpu", "cuda")) -> torch.
         name = "cuda" if count and "cuda" in allowed else "cpu"
         if name not in allowed:
             raise UnavailableError("needs a CUDA GPU, and there is none here")
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise InputError(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:N")
+    kind, index = parse_device(name)
     if kind not in allowed:
         raise UnavailableError(f"device '{name}': the model's `devices` allow {', '.join(allowed)} only")
-    if kind == "cuda" and int(index or 0) >= count:
+    if kind == "cuda" and (index or 0) >= count:
         there = f"this machine has {count} CUDA device{'s' * (count != 1)}" if count else "there is no CUDA device here"
         raise InputError(f"device '{name}' does not exist: {there}; choose cpu")
-    return torch.device(kind, int(index)) if index else torch.device(kind)
+    return torch.device(kind) if index is None else torch.device(kind, index)
 
 
 def check_format(resolved: ResolvedFormat, device: torch.device) -> tuple[FormatQuantizers, Kernels]:
@@ -63,8 +60,7 @@ def probe(resolved: ResolvedFormat, quantizers: FormatQuantizers, device: torch.
     except CaseError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise CaseError(f"format '{resolved.name}' cannot run on {device}: {reason}") from error
+        raise CaseError(f"format '{resolved.name}' cannot run on {device}: {one_line(error)}") from error
     return Kernels(_kernel(quantizers.weight, device), _kernel(quantizers.input, device))
 
 
@@ -75,17 +71,18 @@ def _kernel(quantizer: Any, device: torch.device) -> str:
         return str(quantizer.backend)
     if device.type == "cpu":
         return "modelopt eager"
-    return _cuda_kernel(quantizer, device)
+    return _cuda_kernel(quantizer)
 
 
-def _cuda_kernel(quantizer: Any, device: torch.device) -> str:
+def _cuda_kernel(quantizer: Any) -> str:
+    """The kernel by ModelOpt's own conditions: it does not tell which one ran."""
     from modelopt.torch.kernels.quantization import gemm
-    from modelopt.torch.quantization import extensions
+    from modelopt.torch.quantization import extensions, tensor_quant
 
     if quantizer.block_sizes is not None:
         nvfp4 = tuple(quantizer.block_sizes.get("scale_bits") or ()) == NVFP4_SCALE_BITS
-        capable = torch.cuda.get_device_capability(device) >= _TRITON_FP4_CAPABILITY
-        return "modelopt triton" if nvfp4 and capable and gemm.IS_AVAILABLE else "modelopt cuda_ext_mx"
+        triton = gemm.IS_AVAILABLE and hasattr(gemm, "fp4_fake_quant_block") and not tensor_quant.DISABLE_TRITON_KERNEL
+        return "modelopt triton" if nvfp4 and triton else "modelopt cuda_ext_mx"
     extension = extensions.get_cuda_ext_fp8() if isinstance(quantizer.num_bits, tuple) else extensions.get_cuda_ext()
     if extension is None:
         return "modelopt eager"

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.errors import CaseError, nearest
+from auto_quantize_model.errors import CaseError, nearest, one_line
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.settings import FormatSettings, QuantizerChange
@@ -63,8 +63,7 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
     try:
         validated = QuantizeConfig(**config)
     except (ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {reason}") from None
+        raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {one_line(error)}") from None
     entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
     resolved = {"algorithm": config.get("algorithm"), "quant_cfg": entries}
     return ResolvedFormat(settings.name, config, resolved, _weight_bits(settings.name, config))

@@ -69,7 +69,7 @@ def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQu
     for role, quantizer in (("weight", weight), ("input", inputs)):
         _check_covered(resolved.name, role, quantizer)
     if calibrated:
-        weight._calibrator = _without_assertions(weight._calibrator)
+        weight._calibrator = calibrator_without_assertions(weight._calibrator)
     return FormatQuantizers(
         weight=weight,
         input=inputs if inputs.is_enabled else None,
@@ -108,7 +108,7 @@ def _format_key(quantizer: Any) -> str:
     )
 
 
-def _without_assertions(calibrator: Any) -> Any:
+def calibrator_without_assertions(calibrator: Any) -> Any:
     """ModelOpt's calibrator, but for its assertions: each makes the host wait for a GPU, and a load checks weights."""
     from modelopt.torch.quantization.calib import MaxCalibrator
     from modelopt.torch.quantization.utils import convert_quantization_axis_to_reduce_axis, reduce_amax

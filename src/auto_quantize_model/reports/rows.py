@@ -33,10 +33,10 @@ def rows(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A report's rows; keys that a manifest's age does not have stay missing."""
     newer = not is_older(manifest)
     entries = manifest["layer_sensitivity"]
-    found = [_row(name, entry, newer=newer) for name, entry in entries.items()]
+    group_rows = [_row(name, entry, newer=newer) for name, entry in entries.items()]
     if not newer:
-        _add_implied_statuses(found, entries)
-    return sorted(found, key=_most_sensitive_first)
+        _add_implied_statuses(group_rows, entries)
+    return sorted(group_rows, key=_most_sensitive_first)
 
 
 def short_name(layer: str) -> str:
@@ -44,12 +44,12 @@ def short_name(layer: str) -> str:
     return layer.removeprefix("model.").removeprefix("language_model.")
 
 
-def _add_implied_statuses(found: Sequence[dict[str, Any]], entries: Mapping[str, Any]) -> None:
+def _add_implied_statuses(group_rows: Sequence[dict[str, Any]], entries: Mapping[str, Any]) -> None:
     """Say which zeros of an older manifest were not measured; one without such zeros keeps the older tool's rows."""
     statuses = [implied_status(name, entry) for name, entry in entries.items()]
     if {"not_exercised", "disabled"}.isdisjoint(statuses):
         return
-    for row, status in zip(found, statuses, strict=True):
+    for row, status in zip(group_rows, statuses, strict=True):
         row["status"] = status
 
 

@@ -1,4 +1,4 @@
-"""Were the captions enough: how the scores settled as captions came in, and whether the top ten groups stand."""
+"""Were the captions enough: how the scores settled as captions came in, and whether the top ten groups are settled."""
 
 from __future__ import annotations
 

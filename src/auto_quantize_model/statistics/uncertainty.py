@@ -54,7 +54,7 @@ def uncertainties(samples: Sequence[NDArray[np.float64]]) -> list[Uncertainty] |
     if not samples or len(samples[0]) < 2:  # noqa: PLR2004  one caption has no spread
         return None
     values = np.stack(samples)
-    found = estimate(values)
+    bootstrap = estimate(values)
     resampled = resampled_means(values)
     totals = sums(values)
     rank = ranks(totals)
@@ -62,8 +62,8 @@ def uncertainties(samples: Sequence[NDArray[np.float64]]) -> list[Uncertainty] |
     band = tie_bands(totals, resampled)
     return [
         Uncertainty(
-            stderr=float(found.stderr[i]),
-            ci95=(float(found.low[i]), float(found.high[i])),
+            stderr=float(bootstrap.stderr[i]),
+            ci95=(float(bootstrap.low[i]), float(bootstrap.high[i])),
             rank_ci95=(int(min(low[i], rank[i])), int(max(high[i], rank[i]))),
             tie_band=int(band[i]),
         )
@@ -75,10 +75,10 @@ def kl_uncertainties(samples: Sequence[NDArray[np.float64]], tokens: NDArray[np.
     """The uncertainty of every group's predicted KL per token, from each caption's share and its loss tokens."""
     if not samples or len(samples[0]) < 2:  # noqa: PLR2004  one caption has no spread
         return None
-    found = estimate(np.stack(samples), tokens.astype(np.float64))
+    bootstrap = estimate(np.stack(samples), tokens.astype(np.float64))
     return [
         KlUncertainty(float(stderr), (float(low), float(high)))
-        for stderr, low, high in zip(found.stderr, found.low, found.high, strict=True)
+        for stderr, low, high in zip(bootstrap.stderr, bootstrap.low, bootstrap.high, strict=True)
     ]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from auto_quantize_model.engine.capture.files import to_host
 from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, recording
-from auto_quantize_model.engine.sharing import do_each_once
+from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.errors import NotCoveredError
 from auto_quantize_model.reporting import silent
 
@@ -58,7 +58,6 @@ class Captured:
     """A finished capture. Replay takes groups out of it one by one, so that their memory is freed."""
 
     def __init__(self, layout: Layout, scored: Iterable[int], placement: Placement) -> None:
-        """Nothing is captured yet."""
         self.layout = layout
         self.scored = tuple(sorted(scored))
         self.batches: dict[int, CapturedBatch] = {}
@@ -119,8 +118,8 @@ class Captured:
     def _rows_of(self, index: int, group: Group) -> tuple[Tensor | None, dict[str, Tensor]]:
         batch = self.batches.get(index)
         if batch is not None:
-            found = {name: batch.gradients.pop(name) for name in group.members if name in batch.gradients}
-            return batch.inputs.pop(group.name, None), found
+            gradients = {name: batch.gradients.pop(name) for name in group.members if name in batch.gradients}
+            return batch.inputs.pop(group.name, None), gradients
         assert self._placement.files is not None  # noqa: S101  what is in neither place was never captured
         return self._placement.files.read_rows(index, group.name, group.members)
 

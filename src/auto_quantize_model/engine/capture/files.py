@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError, InputError, one_line
+from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MAXIMA, _OUTSIDE, _INPUT, _GRADIENT = "maxima", "outside", "input.", "gradient.
 
 
 class DamagedCaptureError(CaseError):
-    """A captured batch cannot be read back; its file is gone by now, so that capturing again makes it anew."""
+    """A captured batch cannot be read back. Its file has been removed, so that capturing again replaces it."""
 
 
 class CaptureFiles:
@@ -97,8 +98,8 @@ class CaptureFiles:
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 raise self._damaged(index, str(error)) from None
             self._opened[index] = (opened, checksums)
-        found: dict[str, int] = self._opened[index][1]
-        return found
+        stated: dict[str, int] = self._opened[index][1]
+        return stated
 
     def _damaged(self, index: int, reason: str) -> DamagedCaptureError:
         file = self._file(index)
@@ -152,9 +153,8 @@ def _checksum(tensor: Tensor) -> int:
 
 def unwritable(folder: Path, error: Exception) -> InputError:
     """What to say where captures cannot be written."""
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-    mend = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
+    reason = getattr(error, "strerror", None) or one_line(error)
+    fix = "free space, or name" if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else "name"
     return InputError(
-        f"{folder}: captures cannot be written: {reason}; {mend} another folder for them with "
-        "--sensitivity-capture-dir (python -m auto_quantize_model: --capture-dir)"
+        f"{folder}: captures cannot be written: {reason}; {fix} another folder for them with {CAPTURE_DIR.both_flags}"
     )

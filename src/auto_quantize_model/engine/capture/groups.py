@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.errors import NotCoveredError
+from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.scores import Group
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def find_groups(loaded: LoadedModel) -> Layout:
     members: dict[str, list[tuple[str, torch.nn.Linear]]] = {}
     for name, module in loaded.linears():
         members.setdefault(rules.key(name), []).append((name, module))
-    groups = tuple(_group(each) for each in members.values())
+    if not members:
+        raise CaseError(_why_no_group(loaded))
+    groups = tuple(_group(layers) for layers in members.values())
     return Layout(groups, _group([(loaded.head, loaded.model.get_submodule(loaded.head))]))
 
 
@@ -42,6 +44,18 @@ def check_covered_by_replay(loaded: LoadedModel, layout: Layout) -> None:
     for name, module in loaded.model.named_modules():
         if loaded.in_scope(name) and _other_quantizable(module):
             raise NotCoveredError(f"'{name}' ({type(module).__name__}) is quantized by ModelOpt but is no linear layer")
+
+
+def _why_no_group(loaded: LoadedModel) -> str:
+    other = next(
+        (
+            f"its weights are in others, such as '{name}' ({type(module).__name__})"
+            for name, module in loaded.model.named_modules()
+            if loaded.in_scope(name) and _other_quantizable(module)
+        ),
+        "only its head and what is never quantized",
+    )
+    return f"the language model has no linear layer to score: {other}; neither engine scores such a model"
 
 
 def _group(members: list[tuple[str, torch.nn.Linear]]) -> Group:
@@ -73,9 +87,9 @@ class _Rules:
 
     def key(self, name: str) -> str:
         for rule in self._searcher.quant_grouping_rules:
-            found = self._searcher._apply_quant_group_rule(name, rule)
-            if found is not None:
-                return str(found)
+            key = self._searcher._apply_quant_group_rule(name, rule)
+            if key is not None:
+                return str(key)
         return name
 
     def scored_elsewhere(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The captures that are kept on this machine: which there are, how large they are, and letting them go."""
+"""The captures that are kept on this machine: which there are, how large they are, and removing them."""
 
 from __future__ import annotations
 
@@ -59,19 +59,19 @@ def unkept_folder(root: Path) -> Iterator[Path]:
 
 
 def kept_captures(root: Path) -> list[KeptCapture]:
-    """The captures in a folder, the one last used first; another folder beside them is left alone."""
+    """The captures in a folder, the one last used first; any other folder there is left alone."""
     if not root.exists():
         return []
     if not root.is_dir():
         raise InputError(f"{root}: is no folder, so no captures are in it; name their folder")
-    found = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).exists())
-    return sorted(found, key=lambda each: each.used, reverse=True)
+    captures = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).exists())
+    return sorted(captures, key=lambda each: each.used, reverse=True)
 
 
 def to_prune(
     captures: Iterable[KeptCapture], *, unused_days: float | None, keep_bytes: int | None
 ) -> Iterator[KeptCapture]:
-    """What to let go: the stale, what was not used for so long, and of the rest the least used beyond so much."""
+    """What to remove: the stale, what was not used for so long, and of the rest the least used beyond so much."""
     now, kept = dt.datetime.now(tz=dt.UTC), 0
     for each in captures:
         old = unused_days is not None and now - each.used > dt.timedelta(days=unused_days)

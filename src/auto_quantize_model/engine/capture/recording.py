@@ -55,7 +55,6 @@ class Recorder:
     """The hooks on a model's linear layers, and what they record of one batch."""
 
     def __init__(self, loaded: LoadedModel, layout: Layout) -> None:
-        """Attach nothing yet."""
         self._loaded = loaded
         self._layout = layout
         self._scoring = False

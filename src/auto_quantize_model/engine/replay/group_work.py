@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture.files import to_host
-from auto_quantize_model.engine.devices import current
+from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.replay.products import product
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class GroupWork:
         """For every product of every variant: each row's sum of squares, as its root."""
         if self._arrived is not None:
             self._arrived.synchronize()
-        found = self._norms_on_host.numpy().astype(np.float64)
-        if np.all(found < SATURATION):
-            return [RowSums(each, np.zeros(len(each), dtype=bool)) for each in found]
+        norms = self._norms_on_host.numpy().astype(np.float64)
+        if np.all(norms < SATURATION):
+            return [RowSums(each, np.zeros(len(each), dtype=bool)) for each in norms]
         # Rare, so only now is it worth looking at single products, as ModelOpt always does.
         with current(self._device):
             clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
@@ -89,7 +89,7 @@ class GroupWork:
         return torch.stack([each for variant in self._variants for each in self._norms(variant, reduce)])
 
     def _forget(self) -> None:
-        """Let go of what can be computed again: the next group begins before this one ends."""
+        """Free what can be computed again: the next group begins before this one ends."""
         self._quantized.clear()
         for name in ("_weights", "_weight", "_unquantized"):
             self.__dict__.pop(name, None)
@@ -127,11 +127,11 @@ class GroupWork:
         return result
 
     def _quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
-        found = self._quantized.get(quantizers.weight_key)
-        if found is None:
-            found = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
-            self._quantized[quantizers.weight_key] = found
-        return found
+        quantized = self._quantized.get(quantizers.weight_key)
+        if quantized is None:
+            quantized = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
+            self._quantized[quantizers.weight_key] = quantized
+        return quantized
 
     @functools.cached_property
     def _weights(self) -> list[Tensor]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from auto_quantize_model.engine.devices import current
-from auto_quantize_model.engine.lookahead import one_ahead, one_behind
+from auto_quantize_model.engine.machine.devices import current
+from auto_quantize_model.engine.machine.lookahead import one_ahead, one_behind
+from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
 from auto_quantize_model.engine.replay.variants import input_variants
-from auto_quantize_model.engine.sharing import do_each_once
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
@@ -52,29 +52,29 @@ def replay(
     """
     work = _Replay(captured, loaded, plan, rows, formats, chunk_elements)
     groups = captured.layout.groups
-    found: list[_GroupScores] = []
+    by_group: list[_GroupScores] = []
     if shared is None:
         for scores in one_behind(map(work.begin, work.rows()), _Begun.finish):
-            found.append(scores)
-            progress("replay", len(found), len(groups))
+            by_group.append(scores)
+            progress("replay", len(by_group), len(groups))
     else:
-        told = [0]
+        scored = [0]
 
         def score(index: int) -> Callable[[], None]:
             begun = work.begin(captured.take(groups[index]))
 
             def write() -> None:
                 shared.write(index, begun.finish())
-                told.append(shared.count())
-                progress("replay", told[-1], len(groups))
+                scored.append(shared.count())
+                progress("replay", scored[-1], len(groups))
 
             return write
 
         do_each_once(range(len(groups)), shared.has, score, shared.lock)
-        if told[-1] < len(groups):
+        if scored[-1] < len(groups):
             progress("replay", len(groups), len(groups))
-        found = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
-    return {each: [scores[each] for scores in found] for each in work.wanted}
+        by_group = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
+    return {each: [scores[each] for scores in by_group] for each in work.wanted}
 
 
 class _Replay:
@@ -105,7 +105,7 @@ class _Replay:
         return one_ahead(taken) if self._captured.on_disk else taken
 
     def begin(self, seen: GroupRows) -> _Begun:
-        """Start the work on a group; on a GPU it goes on while others begin."""
+        """Start the work on a group; on a GPU it continues while others begin."""
         maxima = self._maxima[seen.group.name]
         variants = input_variants(self._plan, self._formats, self.wanted, maxima)
         work = None
@@ -136,13 +136,13 @@ class _Begun:
             sums = [nothing] * len(products)
         else:
             sums = self._work.row_sums()
-        found: dict[FormatSize, dict[Side, RowSums]] = {}
+        sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
         for each, values in zip(products, sums, strict=True):
             for key, side in each.serves:
-                found.setdefault(key, {})[side] = values
+                sides_of.setdefault(key, {})[side] = values
         return {
             key: _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, self._work)
-            for key, sides in found.items()
+            for key, sides in sides_of.items()
         }
 
 

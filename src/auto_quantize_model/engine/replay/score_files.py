@@ -71,13 +71,13 @@ def _to_json(score: GroupScore) -> dict[str, Any]:
     }
 
 
-def _from_json(group: Group, found: Mapping[str, Any]) -> GroupScore:
+def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
     return GroupScore(
         group=group,
-        score=found["score"],
-        predicted_kl=found["predicted_kl"],
-        sample_scores=np.array(found["sample_scores"], dtype=np.float64),
-        sample_kl=np.array(found["sample_kl"], dtype=np.float64),
-        status=found["status"],
-        split=None if found["split"] is None else Split(*found["split"]),
+        score=values["score"],
+        predicted_kl=values["predicted_kl"],
+        sample_scores=np.array(values["sample_scores"], dtype=np.float64),
+        sample_kl=np.array(values["sample_kl"], dtype=np.float64),
+        status=values["status"],
+        split=None if values["split"] is None else Split(*values["split"]),
     )

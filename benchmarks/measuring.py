@@ -1,0 +1,143 @@
+"""What every measurement shares: running cases against the clock, counting their products, comparing their scores."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import torch
+
+from auto_quantize_model import CaseError, load_suite, run_cases
+from auto_quantize_model.engine.replay import group_work, products
+from auto_quantize_model.reporting import silent
+from benchmarks.places import SUITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from auto_quantize_model.cases.suite import Case, Suite
+    from auto_quantize_model.engines import EngineName
+    from auto_quantize_model.reporting import Progress
+    from auto_quantize_model.run import CaseResult
+    from auto_quantize_model.scores import CaseScores
+
+
+def nothing() -> None:
+    """Where work is done when a call returns, there is nothing to wait for."""
+
+
+@dataclasses.dataclass
+class Stages:
+    """A progress callback that adds up what each stage takes, however often it comes."""
+
+    synchronise: Callable[[], None] = nothing
+    """Waits for the device at the end of a stage, so that no stage pays for the work of another."""
+    seconds: dict[str, float] = dataclasses.field(default_factory=lambda: collections.defaultdict(float))
+    _last: float = dataclasses.field(default_factory=time.perf_counter)
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._last = time.perf_counter()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Add the time since the last report to a stage; what lies before its first report is its own too."""
+        if done == total:
+            self.synchronise()
+        now = time.perf_counter()
+        self.seconds[stage] += now - self._last
+        self._last = now
+
+
+@dataclasses.dataclass
+class ProductCounter:
+    """Counts the floating-point operations of replay's matrix products."""
+
+    flops: float = 0.0
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count for the duration of a `with` block."""
+        plain = products.product
+
+        def counted(rows: Tensor, weight: Tensor) -> Tensor:
+            self.flops += 2.0 * rows.shape[0] * weight.numel()
+            return plain(rows, weight)
+
+        with mock.patch.object(group_work, "product", counted):
+            yield
+
+
+def suite_of(folder: Path, model: str, family: str, dtype: str, *overrides: str) -> Suite:
+    """The repository's matrix for one model, whose checkpoint lies in `folder/model/checkpoint`."""
+    (folder / model / "model.yaml").write_text(f"family: {family}\ndtype: {dtype}\n", encoding="utf-8")
+    return load_suite(SUITE, models_root=folder, overrides=[f"suite.models=[{model}]", *overrides])
+
+
+def run(
+    cases: Sequence[Case], engine: EngineName, device: str = "cpu", progress: Progress = silent, **options: Any
+) -> list[CaseResult]:
+    """Run cases; one that fails would spoil what is measured."""
+    results = list(run_cases(cases, engine=engine, device=device, progress=progress, **options))
+    for result in results:
+        if result.error:
+            raise CaseError(f"{result.case.id}: {result.error}")
+    return results
+
+
+def timed(
+    cases: Sequence[Case], engine: EngineName, device: str = "cpu", stages: Stages | None = None, **options: Any
+) -> tuple[list[CaseResult], float]:
+    """Run cases against the clock."""
+    stages = stages or Stages()
+    start = time.perf_counter()
+    stages.start()
+    results = run(cases, engine, device, stages, **options)
+    stages.synchronise()
+    return results, time.perf_counter() - start
+
+
+def product_rate(
+    sizes: Sequence[tuple[int, int, int]], device: str = "cpu", synchronise: Callable[[], None] = nothing
+) -> float:
+    """The best rate of replay's matrix product in floating-point operations a second; sizes are rows, inner, outer."""
+    best = 0.0
+    for rows, inner, outer in sizes:
+        left, right = torch.randn(rows, inner, device=device), torch.randn(outer, inner, device=device)
+        for _ in range(10):
+            synchronise()
+            start = time.perf_counter()
+            products.product(left, right)
+            synchronise()
+            best = max(best, 2.0 * rows * inner * outer / (time.perf_counter() - start))
+    return best
+
+
+def scores_of(result: CaseResult) -> CaseScores:
+    """The scores of a case that ran."""
+    if result.scores is None:
+        raise CaseError(f"{result.case.id}: {result.error}")
+    return result.scores
+
+
+def manifest_of(result: CaseResult) -> dict[str, Any]:
+    """The manifest of a case that ran."""
+    if result.manifest is None:
+        raise CaseError(f"{result.case.id}: {result.error}")
+    return result.manifest
+
+
+def worst_difference(ours: Sequence[CaseResult], theirs: Sequence[CaseResult]) -> float:
+    """The largest relative difference of any group's score in any case that both ran."""
+    mine = {result.case.id: scores_of(result) for result in ours}
+    return max(
+        abs(a.score - b.score) / b.score
+        for result in theirs
+        for a, b in zip(mine[result.case.id].groups, scores_of(result).groups, strict=True)
+    )

@@ -1,0 +1,32 @@
+"""How a case's record travels from a test, in a worker perhaps, to the controller: in the reports of the test."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.summary.record import Record
+
+if TYPE_CHECKING:
+    import pytest
+
+PROPERTY = "sensitivity"
+
+
+def attach(record: Record, item: pytest.Item) -> None:
+    """Put a record as it is now among the properties of a test's next report, as text: that crosses processes."""
+    values = dataclasses.asdict(record)
+    # That is for the reports to say, and none has been made yet.
+    del values["outcome"]
+    item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
+    item.user_properties.append((PROPERTY, json.dumps(values)))
+
+
+def record_of(report: pytest.TestReport) -> Record | None:
+    """The record that a report carries."""
+    for name, value in report.user_properties:
+        if name == PROPERTY:
+            values: dict[str, Any] = json.loads(str(value))
+            return Record(**values)
+    return None

@@ -1,0 +1,81 @@
+"""What is known of one case when a run is over."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.comparison.compare import Comparison
+
+NOT_RUN = "not run"
+
+
+@dataclasses.dataclass(slots=True)
+class Record:
+    """One case of one session or run; pessimistic until something good is known."""
+
+    case: str
+    model: str
+    pair: str
+    size: str
+    suite: str
+    verdict: str = NOT_RUN
+    """The comparison's; or `new`, `unreadable`, `not compared`, `regenerated`, `failed`, `skipped`."""
+    outcome: str = NOT_RUN
+    """The test's or the run's: `passed`, `failed`, `error`, `skipped`; `not run` where it was interrupted."""
+    reason: str | None = None
+    total_score: float | None = None
+    total_predicted_kl: float | None = None
+    most_sensitive_group: str | None = None
+    total_ratio: float | None = None
+    """The total score, as a multiple of the baseline's."""
+    worst_group: str | None = None
+    """The group that moved most against the baseline."""
+    worst_ratio: float | None = None
+    published: str | None = None
+    """`created`, `updated`, `re-rendered`, `unchanged`; None where nothing was published."""
+    artifacts: str | None = None
+    seconds: float = 0.0
+    """What the case itself took, without the pass that it shares."""
+    pass_seconds: float | None = None
+    """What the model's pass took, at the case that triggered it."""
+    pass_shared: bool = False
+    """Whether the session's workers shared that pass."""
+    worker: str | None = None
+    tests: int = 1
+    """How many selected tests the case has."""
+
+    def note_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Take over the totals of the case's manifest."""
+        from auto_quantize_model.reports.markdown import total_predicted_kl
+        from auto_quantize_model.reports.rows import rows
+
+        self.total_score = manifest["autoquant_state"]["score"]
+        self.total_predicted_kl = total_predicted_kl(manifest)
+        first = rows(manifest)[0]
+        self.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
+
+    def note_comparison(self, comparison: Comparison) -> None:
+        """Take over what a comparison with the baseline says."""
+        self.verdict = comparison.verdict
+        self.total_ratio = comparison.total_ratio
+        worst = comparison.worst
+        if worst is not None:
+            self.worst_group, self.worst_ratio = worst.group, worst.ratio
+
+
+def new_record(case: Case, suite: Path, worker: str | None = None) -> Record:
+    """The record of a case of which nothing is known yet."""
+    return Record(
+        case=case.id,
+        model=case.model.name,
+        pair=case.pair.name,
+        size=case.size,
+        suite=str(suite),
+        worker=worker,
+    )
