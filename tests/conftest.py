@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.places import SUITE, TINY
+from tests.warm_python import start
 
 from auto_quantize_model import load_suite
 
@@ -24,6 +26,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SENSITIVITY_CACHE", str(folder / "sensitivity"))
         patch.delenv("SENSITIVITY_MODEL_PATH", raising=False)
+        # Threads that spin while they wait would keep another process of a test from the processors.
+        patch.setenv("OMP_WAIT_POLICY", "passive")
         # For the processes that tests start, and for this one, which has read it.
         patch.setenv("HF_HUB_CACHE", str(folder / "hub"))
         patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
@@ -40,6 +44,41 @@ def as_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """An inner pytest prints what it prints to a user: in what it takes for a CI, it says some things twice."""
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def _with_modelopt(_own_cache: None) -> Iterator[str]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield sys.executable  # what CUDA has begun does not survive a fork
+    else:
+        with start.warm_python(start.HEAVY) as executable:
+            yield executable
+
+
+@pytest.fixture(scope="session")
+def _without_torch(_own_cache: None) -> Iterator[str]:
+    with start.warm_python(start.LIGHT) as executable:
+        yield executable
+
+
+@pytest.fixture(scope="session")
+def fresh_python() -> str:
+    """A Python that has imported nothing."""
+    return sys.executable
+
+
+@pytest.fixture
+def warm_python(_with_modelopt: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that a test starts, and those that they start, do not pay for the import of ModelOpt."""
+    monkeypatch.setattr(sys, "executable", _with_modelopt)
+
+
+@pytest.fixture
+def light_python(_without_torch: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes that a test starts have imported what the package always needs, but not torch nor pytest."""
+    monkeypatch.setattr(sys, "executable", _without_torch)
 
 
 @pytest.fixture

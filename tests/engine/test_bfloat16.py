@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 import torch
 from tests.engine.modelopt_direct import scored_groups, search_state
@@ -27,58 +27,74 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 BFLOAT16 = load_suite(SUITE, overrides=["suite.models=[qwen3_vl_tiny]", "model.dtype=bfloat16"])
+WEIGHT_ONLY = BFLOAT16.select("afp16 and medium")
+WITH_ACTIVATIONS = BFLOAT16.select("small and not afp16")
 
 
-def replayed(case: Case) -> dict[str, float]:
-    (result,) = run_cases([case], device="cpu")
-    assert result.manifest is not None
-    assert result.manifest["engine"]["dtype"] == "bfloat16"
-    assert result.manifest["engine"]["difference_dtype"] == "float32"
-    entries = result.manifest["layer_sensitivity"]
-    return {name: entry["scores"][0] for name, entry in entries.items() if entry["status"] == "scored"}
+@pytest.fixture(scope="module")
+def replayed() -> dict[str, dict[str, float]]:
+    """The scores of every group, by case."""
+    found = {}
+    for result in run_cases((*WEIGHT_ONLY, *WITH_ACTIVATIONS), device="cpu"):
+        assert result.manifest is not None
+        assert result.manifest["engine"]["dtype"] == "bfloat16"
+        assert result.manifest["engine"]["difference_dtype"] == "float32"
+        entries = result.manifest["layer_sensitivity"]
+        found[result.case.id] = {
+            name: entry["scores"][0] for name, entry in entries.items() if entry["status"] == "scored"
+        }
+    return found
 
 
-@pytest.mark.parametrize("case", BFLOAT16.select("afp16 and medium"), ids=lambda case: case.pair.name)
-def test_weight_only_scores_are_those_of_float32(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
-    mine = replayed(case)
+@pytest.mark.parametrize("case", WEIGHT_ONLY, ids=lambda case: case.pair.name)
+def test_weight_only_scores_are_those_of_float32(case: Case, replayed: dict[str, dict[str, float]]) -> None:
+    # ModelOpt's own in bfloat16 are off by up to two thirds, which the GPU check prints and nothing here depends on.
     exact = {name: stats["scores"][0] for name, stats in scored_groups(search_state(case, torch.float32)).items()}
-    theirs = {name: stats["scores"][0] for name, stats in scored_groups(search_state(case, torch.bfloat16)).items()}
-    ours_off = {name: mine[name] / exact[name] - 1 for name in exact}
-    theirs_off = [theirs[name] / exact[name] - 1 for name in exact]
-    worst = max(ours_off.values(), key=abs)
-    with capsys.disabled():
-        print(  # noqa: T201  the comparison is wanted in the output of the tests
-            f"\n{case.id} in bfloat16 against float32: replay at worst {worst:+.2%}; "
-            f"ModelOpt on average {np.mean(theirs_off):+.1%}, at worst {max(theirs_off, key=abs):+.1%}"
-        )
-    assert mine == pytest.approx(exact, rel=0.01)
+    assert replayed[case.id] == pytest.approx(exact, rel=0.01)
 
 
-@pytest.mark.parametrize("case", BFLOAT16.select("small and not afp16"), ids=lambda case: case.pair.name)
-def test_activation_scores_are_the_formula_in_float64(case: Case) -> None:
-    mine = replayed(case)
-    (plan,) = plan_passes([case])
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A group as the model has it: its weights, its inputs' maxima by batch, its captured rows."""
+
+    weights: dict[str, torch.Tensor]
+    maxima: torch.Tensor
+    rows: GroupRows
+
+
+@pytest.fixture(scope="module")
+def captured() -> dict[str, Seen]:
+    """What the cases with activations capture, the same for all of them."""
+    (plan,) = plan_passes(WITH_ACTIVATIONS)
+    case = plan.cases[0]
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout = find_groups(loaded)
-    batches = tokenize(plan, loaded)
-    captured = capture(loaded, layout, batches, plan.scored)
+    found = capture(loaded, layout, tokenize(plan, loaded), plan.scored)
+    return {
+        f"{group.name}.quant_recipe": Seen(
+            {name: loaded.model.get_submodule(name).weight.detach().float() for name in group.members},
+            maxima,
+            found.take(group),
+        )
+        for group, maxima in zip(layout.groups, torch.from_numpy(found.maxima()), strict=True)
+    }
+
+
+@pytest.mark.parametrize("case", WITH_ACTIVATIONS, ids=lambda case: case.pair.name)
+def test_activation_scores_are_the_formula_in_float64(
+    case: Case, replayed: dict[str, dict[str, float]], captured: dict[str, Seen]
+) -> None:
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
-    expected = {}
-    for group, maxima in zip(layout.groups, torch.from_numpy(captured.maxima()), strict=True):
-        weights = {name: loaded.model.get_submodule(name).weight.detach().float() for name in group.members}
-        seen = captured.take(group)
-        expected[f"{group.name}.quant_recipe"] = score_in_float64(seen, maxima, weights, quantizers)
-    assert mine == pytest.approx(expected, rel=1e-4)
+    expected = {name: score_in_float64(seen, quantizers) for name, seen in captured.items()}
+    assert replayed[case.id] == pytest.approx(expected, rel=1e-4)
 
 
-def score_in_float64(
-    seen: GroupRows, maxima: torch.Tensor, weights: dict[str, torch.Tensor], quantizers: FormatQuantizers
-) -> float:
+def score_in_float64(seen: Seen, quantizers: FormatQuantizers) -> float:
     total = 0.0
-    for index, inputs in enumerate(seen.inputs):
-        maximum = maxima.max() if quantizers.calibrated else maxima[index]
+    for index, inputs in enumerate(seen.rows.inputs):
+        maximum = seen.maxima.max() if quantizers.calibrated else seen.maxima[index]
         quantized = quantizers.quantize_input(inputs.float(), maximum).double()
-        for name, weight in weights.items():
+        for name, weight in seen.weights.items():
             difference = quantized @ quantizers.quantize_weight(weight).double().T - inputs.double() @ weight.double().T
-            total += float((seen.gradients[name][index].double() * difference).square().sum())
+            total += float((seen.rows.gradients[name][index].double() * difference).square().sum())
     return total

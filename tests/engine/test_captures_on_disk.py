@@ -196,6 +196,7 @@ class TestKept:
             manifests(llama_suite(), "small and wint8_aint8", captures=captures)
 
 
+@pytest.mark.usefixtures("warm_python")
 def test_processes_that_share_a_pass_give_the_same_bytes(
     llama_root: Path, in_memory: dict[str, str], tmp_path: Path
 ) -> None:
@@ -207,8 +208,6 @@ def test_processes_that_share_a_pass_give_the_same_bytes(
             subprocess.Popen(  # noqa: S603
                 [*command, str(SUITE), str(llama_root), str(tmp_path / "shared"), str(tmp_path / name)],
                 cwd=ROOT,
-                # Threads that spin while they wait would keep the other process from the processors.
-                env={**os.environ, "OMP_WAIT_POLICY": "passive"},
             )
         )
     assert [process.wait(timeout=120) for process in processes] == [0, 0]

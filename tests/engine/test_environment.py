@@ -17,7 +17,7 @@ TWO = "".join(f"processor : {n}\nmodel name\t: Some CPU\ncpu family\t: 6\nmodel 
 
 
 def hardware(monkeypatch: pytest.MonkeyPatch, file: Path) -> str:
-    monkeypatch.setattr(environment, "_PROCESSORS", file)
+    monkeypatch.setattr(environment, "PROCESSORS", file)
     return environment.describe_environment(CPU)["hardware"]
 
 

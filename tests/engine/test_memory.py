@@ -88,7 +88,7 @@ def test_processes_on_gpus_of_their_own_share_the_hosts_memory(monkeypatch: pyte
 
 
 def test_a_container_with_less_memory_than_its_machine_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(memory, "CONTROL_GROUP", tmp_path)
     unlimited = memory.free_host_memory()
     (tmp_path / "memory.current").write_text("400\n", encoding="ascii")
     (tmp_path / "memory.stat").write_text("anon 300\ninactive_file 100\n", encoding="ascii")

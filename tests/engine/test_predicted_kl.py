@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import statistics
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ CPU = torch.device("cpu")
 TINY_ONLY = "suite.models=[qwen3_vl_tiny]"
 
 
+@functools.cache
 def predicted(batch_size: int) -> dict[tuple[str, str], float]:
     suite = load_suite(SUITE, overrides=[TINY_ONLY, f"autoquant.batch_size={batch_size}"])
     found = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 from tests.places import SUITE
@@ -10,6 +12,7 @@ from auto_quantize_model import load_suite, run_cases
 from auto_quantize_model.explain.explanation import explain_drift
 from auto_quantize_model.explain.older_captions import CaptionSources
 from auto_quantize_model.explain.setups import Setup
+from auto_quantize_model.manifest.document import dumps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +37,17 @@ def case_with(*overrides: str) -> Case:
 
 
 def run_with(*overrides: str) -> dict[str, Any]:
-    """The manifest of a run with some settings changed."""
+    """The manifest of a run with some settings changed, to be changed at will: a run is done once, then read again."""
+    manifest: dict[str, Any] = json.loads(_ran_with(*overrides))
+    return manifest
+
+
+@functools.cache
+def _ran_with(*overrides: str) -> str:
     engine: EngineName = "modelopt" if ENGINE in overrides else "replay"
     (result,) = run_cases([case_with(*overrides)], engine=engine, device="cpu")
     assert result.manifest is not None, result.error
-    return result.manifest
+    return dumps(result.manifest)
 
 
 def explain(baseline: dict[str, Any], *overrides: str, captions: Path | None = None) -> Explanation:

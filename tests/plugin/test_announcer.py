@@ -1,23 +1,35 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import Any
 
-from auto_quantize_model.plugin.announcer import _Display
+import pytest
 
-if TYPE_CHECKING:
-    import pytest
+from auto_quantize_model.plugin.announcer import Announcer
 
 
-def test_stages_that_take_turns_each_have_their_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def config() -> Any:
+    """A session's without a terminal reporter and without capturing: lines go to the standard error."""
+    plugins = SimpleNamespace(getplugin=lambda _: None)
+    return SimpleNamespace(get_verbosity=lambda: 0, pluginmanager=plugins)
+
+
+def test_stages_that_take_turns_each_have_their_own_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: Any
+) -> None:
     now = 100.0
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    lines: list[str] = []
-    display = _Display("a model", lines.append, None)
+    progress = Announcer(config, worker=None).announce("a model", 2)
     for done in (0, 1):
         for stage, at, seconds in (("modelopt", done, 0.0), ("load", done, 0.0), ("load", done + 1, 1.0)):
             now += seconds
-            display(stage, at, 2)
+            progress(stage, at, 2)
         now += 10.0
-    display("modelopt", 2, 2)
-    assert lines == ["a model", "  load: 2.0 s", "  modelopt: 20.0 s"]
+    progress("modelopt", 2, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "a model: one pass for 2 cases",
+        "  load: 2.0 s",
+        "  modelopt: 20.0 s",
+    ]

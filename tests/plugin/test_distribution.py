@@ -14,9 +14,14 @@ from tests.plugin.projects import lines_with, scaled
 from auto_quantize_model.plugin.loadgroup import without_group
 from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.worker import Worker, take_gpu
+from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
+
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
+
+pytestmark = pytest.mark.usefixtures("warm_python")
 
 MODES = {"plain": (), "load": ("-n", "2"), "loadgroup": ("-n", "2", "--dist", "loadgroup")}
 CASES = [f"{model}-{pair}-small" for model in ("one", "two") for pair in ("wfp8_afp16", "wint8_aint8")]
@@ -129,6 +134,11 @@ def test_no_name_of_a_failure_has_a_group(project: Project, body: str) -> None:
     result.assert_outcomes(failed=1)
 
 
+def case_on(device: str, name: str) -> SimpleNamespace:
+    settings = {"model": SimpleNamespace(name=name), "autoquant": SimpleNamespace(device=device)}
+    return SimpleNamespace(group=name, case=SimpleNamespace(id=name, **settings))
+
+
 class TestGpus:
     @pytest.mark.parametrize(("worker", "gpu"), [("gw0", "4"), ("gw1", "6"), ("gw2", "4")])
     def test_workers_take_turns_among_the_visible(self, monkeypatch: pytest.MonkeyPatch, worker: str, gpu: str) -> None:
@@ -149,10 +159,24 @@ class TestGpus:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
 
     def test_every_pass_of_a_worker_knows_who_shares_its_gpu(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sharing: list[int] = []
+
+        def run_cases(cases: list[Any], captures: CaptureSettings, **_: Any) -> Any:
+            sharing.append(captures.processes_a_device)
+            return iter([SimpleNamespace(case=case) for case in cases])
+
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
-        worker = Worker("gw1", 4, Path("shared"), Path("out"))
-        passes: Any = Passes(SimpleNamespace(), worker, SimpleNamespace())  # type: ignore[arg-type]
-        assert [passes._take_device(worker, device) for device in ("auto", "auto", "cuda:0")] == [2, 2, 4]
+        monkeypatch.setattr("auto_quantize_model.run.run_cases", run_cases)
+        options = SimpleNamespace(
+            engine="replay", device=None, model_paths={}, keep_capture=False, capture_dir=None, capture_memory=None
+        )
+        announcer = SimpleNamespace(announce=lambda *_: silent, say=silent)
+        passes = Passes(options, Worker("gw1", 4, Path("shared"), Path("out")), announcer)  # type: ignore[arg-type]
+        cases: list[Any] = [case_on(device, str(number)) for number, device in enumerate(("auto", "auto", "cuda:0"))]
+        passes.plan(cases)
+        for each in cases:
+            passes.result(each)
+        assert sharing == [2, 2, 4]
 
     def test_without_the_variable_the_driver_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         import os

@@ -558,6 +558,7 @@ class TestSummary:
         assert result.ret == pytest.ExitCode.TESTS_FAILED
         assert lines_with(result, "error: ")
 
+    @pytest.mark.usefixtures("warm_python")
     def test_an_interrupted_session_tells_what_was_done(self, project: Project) -> None:
         project.write_tests(
             """

@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,7 +104,7 @@ class Copy:
 
 
 @pytest.fixture
-def copy(pytester: pytest.Pytester, as_at_home: None, template: Path) -> Copy:
+def copy(pytester: pytest.Pytester, as_at_home: None, warm_python: None, template: Path) -> Copy:
     return Copy(pytester, template)
 
 
@@ -113,14 +112,14 @@ def failures(result: pytest.RunResult) -> set[str]:
     return set(re.findall(r"^FAILED \S+?::(\S+)", result.stdout.str(), flags=re.MULTILINE))
 
 
-def test_drift_checks_pass_without_torch(copy: Copy) -> None:
+def test_drift_checks_pass_without_torch(copy: Copy, fresh_python: str) -> None:
     script = (
         "import sys, pytest\n"
         f"status = pytest.main({list(DRIFT)!r})\n"
         "heavy = {'torch', 'transformers', 'modelopt'} & set(sys.modules)\n"
         "sys.exit(f'imported: {heavy}' if heavy else status)"
     )
-    done = subprocess.run([sys.executable, "-c", script], cwd=copy.root, capture_output=True, text=True)  # noqa: S603, PLW1510
+    done = subprocess.run([fresh_python, "-c", script], cwd=copy.root, capture_output=True, text=True)  # noqa: S603, PLW1510
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -30,7 +30,7 @@ _SPARE = 0.9
 _HOST_SHARE = 0.5
 """The share of the host's free memory that captured tensors may take: the machine has other users."""
 _SMALL_CHUNK = 1 / 16
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
+CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def free_host_memory() -> int:
     """What the machine has free, or the container that this runs in if that is less."""
     available = int(psutil.virtual_memory().available)
     try:
-        limit, used = (int((_CONTROL_GROUP / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
-        facts = dict(line.split() for line in (_CONTROL_GROUP / "memory.stat").read_text("ascii").splitlines())
+        limit, used = (int((CONTROL_GROUP / f"memory.{name}").read_text("ascii")) for name in ("max", "current"))
+        facts = dict(line.split() for line in (CONTROL_GROUP / "memory.stat").read_text("ascii").splitlines())
         # What was read from files counts as used, and goes as soon as it is in the way.
         used -= int(facts["inactive_file"])
     except (OSError, ValueError, KeyError):  # no control groups here, or no limit in this one

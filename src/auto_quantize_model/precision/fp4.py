@@ -32,7 +32,7 @@ _LARGEST_SUBNORMAL = _FLOAT32.smallest_normal - _FLOAT32.smallest_normal * _FLOA
 _EXPONENT_BITS = 0x7F800000
 _MANTISSA_BITS = 0x007FFFFF
 # Two float32 buffers of this many values fit in a core's second-level cache.
-_CHUNK_PER_THREAD = 1 << 16
+CHUNK_PER_THREAD = 1 << 16
 
 
 @torch.no_grad()
@@ -123,7 +123,7 @@ def _by_blocks(values: Tensor, size: int, quantize_: Callable[[Tensor, Tensor], 
     padded = functional.pad(values, (0, padding)) if padding else values
     blocks = padded.reshape(-1, size)
     result = torch.empty_like(blocks)
-    step = _CHUNK_PER_THREAD * torch.get_num_threads() // size
+    step = CHUNK_PER_THREAD * torch.get_num_threads() // size
     buffers = torch.empty(2, min(step, len(blocks)), size, dtype=torch.float32, device=values.device)
     for source, target in zip(blocks.split(step), result.split(step), strict=True):
         work, scratch = buffers[:, : len(source)]

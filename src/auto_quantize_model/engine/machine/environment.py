@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-_PROCESSORS = Path("/proc/cpuinfo")
+PROCESSORS = Path("/proc/cpuinfo")
 _PACKAGES = {"modelopt": "nvidia-modelopt", "torch": "torch", "transformers": "transformers", "numpy": "numpy"}
 
 
@@ -28,7 +28,7 @@ def _describe_processor() -> str:
 def _processor_model() -> str:
     """The processor as Linux names it; a cloud's name may cover several generations, which the numbers tell apart."""
     try:
-        lines = _PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
