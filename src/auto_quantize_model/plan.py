@@ -131,13 +131,13 @@ def _plan_pass(cases: Sequence[Case]) -> PassPlan:
 def _captions(cases: Sequence[Case]) -> dict[SizeKey, list[str]]:
     """Each size's captions; every size must be a prefix of the larger ones, or one pass could not serve them."""
     files = {size_key(case): case.captions_file for case in cases}
-    found = {key: first_captions(file, read_captions(file), key.samples, key.size) for key, file in files.items()}
-    longest = max(found, key=lambda key: key.samples)
-    for key, captions in found.items():
-        for number, (mine, theirs) in enumerate(zip(captions, found[longest], strict=False), start=1):
+    by_size = {key: first_captions(file, read_captions(file), key.samples, key.size) for key, file in files.items()}
+    longest = max(by_size, key=lambda key: key.samples)
+    for key, captions in by_size.items():
+        for number, (mine, theirs) in enumerate(zip(captions, by_size[longest], strict=False), start=1):
             if mine != theirs:
                 raise InputError(
                     f"{files[key]}: caption {number} differs from that of {files[longest]}; "
                     "each size must be a prefix of the next"
                 )
-    return found
+    return by_size

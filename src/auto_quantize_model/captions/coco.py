@@ -41,8 +41,8 @@ def _one_an_image(path: Path) -> dict[int | str, str]:
     lowest: dict[int | str, tuple[int, str]] = {}
     for index, annotation in enumerate(_annotations(path)):
         number, image, caption = _fields(path, index, annotation)
-        found = lowest.setdefault(image, (number, caption))
-        lowest[image] = min(found, (number, caption))
+        lowest_yet = lowest.setdefault(image, (number, caption))
+        lowest[image] = min(lowest_yet, (number, caption))
     return {image: caption for image, (_, caption) in lowest.items()}
 
 

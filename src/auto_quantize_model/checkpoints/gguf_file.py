@@ -48,7 +48,7 @@ class GgufFile(Checkpoint):
     def being_loaded(self) -> Iterator[None]:
         """Have the file read once, and without a progress bar.
 
-        transformers reads it anew for the configuration, the weights and, twice, the tokenizer, at seconds each, and
+        transformers reads it again for the configuration, the weights and, twice, the tokenizer, at seconds each, and
         shows a bar that no setting of it reaches. It offers no way to hand it a reader, so the names that it looks up
         are replaced; where another version looks elsewhere, the file is only read more often.
         """

@@ -33,7 +33,6 @@ class Reruns:
     """The results of a setup with causes set back, run when they are first asked for."""
 
     def __init__(self, now: Setup, model_paths: Mapping[str, Path], progress: Progress) -> None:
-        """Take the setup in which causes are set back."""
         self._now = now
         self._model_paths = model_paths
         self._progress = progress

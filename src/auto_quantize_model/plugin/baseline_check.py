@@ -29,7 +29,6 @@ class BaselineCheck:
     """What a drift check gets for a case that has a baseline."""
 
     def __init__(self, suite_case: SuiteCase, options: Options, baselines: Baselines) -> None:
-        """Nothing is read before it is asked for."""
         self.case: Case = suite_case.case
         self._baselines = baselines
         self._commands = Commands(suite_case, options)

@@ -52,7 +52,6 @@ class CaseRun:
         passes: Passes,
         baselines: Baselines,
     ) -> None:
-        """Nothing runs before the manifest is asked for."""
         self.case: Case = suite_case.case
         self.suite: Suite = suite_case.suite
         self.record = record

@@ -57,7 +57,7 @@ class Outcomes:
         if record.case not in self._tests:
             self._on_start(record)
         tests = self._tests.setdefault(record.case, {})
-        # A test that is set up is run anew, perhaps once more.
+        # A test that is set up is run again, perhaps once more.
         test = tests.get(report.nodeid) if report.when != "setup" else None
         test = tests[report.nodeid] = test or _Test(record)
         test.record = record

@@ -36,7 +36,6 @@ class Session:
     """The plugin's state in one process: the controller, a worker, or both in one."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
-        """Starts nothing and touches no file."""
         self.options = options
         self.worker = worker_of(config)
         self.suites = Suites(config.rootpath, options)

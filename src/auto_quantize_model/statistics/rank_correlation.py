@@ -20,5 +20,5 @@ def spearman(one: Sequence[float] | NDArray[np.float64], other: Sequence[float] 
     both = np.asarray([one, other], dtype=np.float64)
     if (both == both[:, :1]).all(axis=1).any():
         return None
-    found = float(spearmanr(*both).statistic)
-    return None if math.isnan(found) else min(max(found, -1.0), 1.0)
+    correlation = float(spearmanr(*both).statistic)
+    return None if math.isnan(correlation) else min(max(correlation, -1.0), 1.0)

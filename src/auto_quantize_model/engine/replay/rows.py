@@ -19,7 +19,6 @@ class Rows:
     """Where each row of a capture comes from; the same for all its groups, so each answer is worked out once."""
 
     def __init__(self, batch: NDArray[np.int64], sample: NDArray[np.int64], loss_tokens: NDArray[np.int64]) -> None:
-        """Take each row's batch and caption, and for each batch how many positions its loss is a mean over."""
         self.batch = batch
         self.sample = sample
         self._loss_tokens = loss_tokens
