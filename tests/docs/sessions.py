@@ -5,7 +5,6 @@ from __future__ import annotations
 import runpy
 import sys
 import tomllib
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 from unittest import mock
@@ -14,6 +13,7 @@ from tests.places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Words = tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Every command of README, docs and cards works: it is run here, or CI runs it, or it is listed with the reason why not.
+"""Every command of README, docs and cards works: it is run here, or by CI, or listed with the reason why not.
 
 A command is run in a small repository of its own (`stage.py`). CI's are those of `.ci/run`, and of the sessions of nox
 that it calls.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import re
 import runpy
 import shlex
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +26,7 @@ from auto_quantize_model.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.docs.sessions import Words
 
@@ -155,11 +156,9 @@ def parse_script(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     module = words[1] if words[0] == "-m" else None
     monkeypatch.setattr(sys, "argv", [words[0], *words[2 if module else 1 :]])
+    run = functools.partial(runpy.run_module, module) if module else functools.partial(runpy.run_path, ROOT / words[0])
     with pytest.raises(Parsed):
-        if module:
-            runpy.run_module(module, run_name="__main__")
-        else:
-            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+        run(run_name="__main__")
 
 
 @pytest.fixture(scope="session")
@@ -170,8 +169,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(pytester: pytest.Pytester, template: Path, as_at_home: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the stage, with a cache of its own, to work in."""
+def place(template: Path, pytester: pytest.Pytester, as_at_home: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the stage, with a cache of its own, to work in.
+
+    The template first: what is imported while there is a `pytester` is undone with it, which torch does not survive.
+    """
     shutil.copytree(template, pytester.path, dirs_exist_ok=True)
     monkeypatch.setenv("SENSITIVITY_CACHE", str(pytester.path / "cache"))
     return pytester.path

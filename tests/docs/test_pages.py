@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from docs.generate import generated, with_parts
 from tests.docs import pages
 from tests.docs.pages import DOCS, PAGES, README
 from tests.places import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PACKAGE = ROOT / "src" / "auto_quantize_model"
 REPORT = (
