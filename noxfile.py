@@ -19,8 +19,9 @@ nox.options.default_venv_backend = "virtualenv"
 CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PROJECT)
-# Two files at a time. Threads that spin while they wait would keep the other process from the processors.
-TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
+# Two files at a time, in the order that tests/conftest.py gives them. Threads that spin while they wait would keep the
+# other process from the processors.
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 THREADS_REST = {"OMP_WAIT_POLICY": "passive"}
 
 
