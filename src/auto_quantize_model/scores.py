@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     Samples = NDArray[np.float64]
 
 Status = Literal["scored", "disabled", "not_exercised", "saturated", "non_finite"]
-SearchStatus = Literal["optimal", "infeasible", "not_finite", "not_solved"]
+MEASURED: tuple[Status, ...] = ("scored", "saturated")
+"""The statuses of groups whose score means something."""
+SearchStatus = Literal["optimal", "partial", "infeasible", "not_finite", "not_measured", "not_solved"]
+"""`partial`: optimal for the groups that were measured, while the others stay unquantized."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,8 +101,10 @@ class Selection:
         """One line on why there is no selection; None where the search found one."""
         budget, least = f"{self.budget_bits:g} effective bits", f"{self.least_bits:g}"
         match self.status:
-            case "optimal":
+            case "optimal" | "partial":
                 return None
+            case "not_measured":
+                return "no group was measured, so nothing was searched; the manifest's statuses say why"
             case "infeasible":
                 return (
                     f"no selection has {budget}: with every group quantized there are {least}, the least feasible; "

@@ -178,11 +178,19 @@ def not_finite(manifest: dict[str, Any]) -> dict[str, Any]:
     return broken(manifest, "layer_sensitivity", group_key(0), value=entry)
 
 
+def not_measured(manifest: dict[str, Any]) -> dict[str, Any]:
+    """With a status of the search that says otherwise."""
+    nothing = {"status": "not_exercised", "importance": None, "rank": None, "predicted_kl": None}
+    entries = {key: {**entry, **nothing} for key, entry in manifest["layer_sensitivity"].items()}
+    return {**manifest, "layer_sensitivity": entries, "sensitivity_ranking": []}
+
+
 def test_what_is_not_finite_incomplete_or_anothers_writes_nothing(case: Case, manifest: dict[str, Any]) -> None:
     refused = {
         f"{group_key(0)} is not finite": not_finite(manifest),
         "scores that are not finite": broken(manifest, "autoquant_state", "status", value="not_finite"),
         "the search found no selection": broken(manifest, "autoquant_state", "status", value="infeasible"),
+        "no group was measured": not_measured(manifest),
         "a number that is not finite": broken(manifest, "autoquant_state", "score", value=float("nan")),
         'incomplete: the whole: "engine" is a required': {k: v for k, v in manifest.items() if k != "engine"},
         "of case 'other'": broken(manifest, "case", "id", value="other"),

@@ -107,3 +107,20 @@ def test_the_kl_method_uses_modelopts_threshold_search() -> None:
     found = search(scores, 8.0, settings_with(12.0, "kl_div"))
     assert found.status == "optimal"
     assert found.quantized == (True, False, True, False)
+
+
+@pytest.mark.parametrize("bits", [None, 10.0])
+def test_a_group_that_was_not_measured_stays_unquantized(bits: float | None) -> None:
+    scores = [scored(1.0, 64, "a"), scored(0.0, 6400, "b", status="not_exercised"), scored(2.0, 64, "c")]
+    selection = search(scores, 8.0, settings_with(bits))
+    assert (selection.status, selection.problem) == ("partial", None)
+    assert not selection.quantized[1]
+    assert selection.quantized[0]
+    assert selection.effective_bits <= (bits or 8.0)
+    assert selection.score == pytest.approx(sum(s.score for s, q in zip(scores, selection.quantized, strict=True) if q))
+
+
+def test_where_nothing_was_measured_there_is_no_selection() -> None:
+    selection = search([scored(0.0, 64, "a", status="not_exercised")] * 2, 8.0, settings_with(None))
+    assert (selection.status, selection.score, selection.quantized) == ("not_measured", None, (False, False))
+    assert selection.problem == "no group was measured, so nothing was searched; the manifest's statuses say why"

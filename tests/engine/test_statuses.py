@@ -68,6 +68,30 @@ def test_a_gradient_of_zero_is_not_exercised(llama_suite: Callable[..., Suite]) 
     assert {score.status for score in idle} == {"not_exercised"}
 
 
+def test_what_is_zero_in_float32_alone_is_not_measured(llama_suite: Callable[..., Suite]) -> None:
+    tiny = scores_with_gradients_times(llama_suite(), 1e-30)
+    assert {(score.status, score.score) for score in tiny} == {("not_exercised", 0.0)}
+
+
+def test_weights_that_a_format_holds_exactly_are_scored_with_zero(
+    tmp_path: Path, llama_suite: Callable[..., Suite]
+) -> None:
+    """Nothing is lost, and that was measured."""
+    from transformers import LlamaForCausalLM
+
+    build_llama(tmp_path)
+    model = LlamaForCausalLM.from_pretrained(tmp_path)
+    with torch.no_grad():
+        weight = model.model.layers[1].mlp.down_proj.weight
+        weight.copy_(torch.where(torch.arange(weight.numel()).reshape(weight.shape) % 3 == 0, 127.0, -1.0) / 1024)
+    model.save_pretrained(tmp_path)
+    (result,) = run_cases(llama_suite().select("wint8_afp16 and small"), device="cpu", model_paths={"llama": tmp_path})
+    assert result.manifest is not None
+    entry = result.manifest["layer_sensitivity"]["model.layers.1.mlp.down_proj.quant_recipe"]
+    assert (entry["status"], entry["importance"]) == ("scored", 0.0)
+    assert result.manifest["autoquant_state"]["status"] == "optimal"
+
+
 def test_an_unused_layer_is_never_called_harmless(tmp_path: Path, llama_suite: Callable[..., Suite]) -> None:
     """With an output projection of zeros, nothing that attention computes reaches the loss."""
     from transformers import LlamaForCausalLM
@@ -86,6 +110,8 @@ def test_an_unused_layer_is_never_called_harmless(tmp_path: Path, llama_suite: C
     assert name not in [row["name"] for row in result.manifest["sensitivity_ranking"]]
     ranks = sorted(entry["rank"] for entry in entries.values() if entry["rank"] is not None)
     assert ranks == list(range(1, len(entries) - 1))
+    assert result.manifest["autoquant_state"]["status"] == "partial"
+    assert not result.manifest["layers"]["model.layers.1.self_attn.q_proj"]["quantized"]
 
 
 def test_a_case_with_numbers_that_are_none_has_a_valid_manifest(

@@ -20,6 +20,7 @@ from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.structure import manifest_structure
+from auto_quantize_model.scores import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +102,9 @@ def _flaws(manifest: Mapping[str, Any]) -> Iterator[str]:
     status = manifest["autoquant_state"]["status"]
     if status == "not_finite":
         yield "the search found scores that are not finite"
-    elif status != "optimal":
+    elif not any(entry["status"] in MEASURED for entry in manifest["layer_sensitivity"].values()):
+        yield "no group was measured"
+    elif status not in ("optimal", "partial"):
         yield f"the search found no selection (its status is '{status}')"
     if not _all_finite(manifest):
         yield "the manifest holds a number that is not finite"

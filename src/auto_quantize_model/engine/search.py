@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
-from auto_quantize_model.scores import Selection
+from auto_quantize_model.scores import MEASURED, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +23,28 @@ _TOLERANCE = 1e-12
 
 
 def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuantSettings) -> Selection:
-    """Solve for the budget; by default it is the format's own bits, so that every group is quantized.
+    """Solve for the budget; by default it is the format's own bits, so that every measured group is quantized.
 
-    The denominator of the effective bits is the scored groups: what is never quantized does not dilute it.
+    The denominator of the effective bits is the measured groups: what is never quantized does not dilute it. A group
+    that was not measured stays unquantized, for nobody knows what quantizing it costs.
     """
     budget = format_bits if autoquant.effective_bits is None else autoquant.effective_bits
+    measured = [score for score in scores if score.status in (*MEASURED, "non_finite")]
+    if not measured:
+        nothing = (False,) * len(scores)
+        return Selection(budget, UNQUANTIZED_BITS, None, "not_measured", nothing, format_bits)
+    selection = _search_measured(measured, format_bits, budget, autoquant.method)
+    if len(measured) == len(scores):
+        return selection
+    chosen = dict(zip((score.group.name for score in measured), selection.quantized, strict=True))
+    return dataclasses.replace(
+        selection,
+        status="partial" if selection.status == "optimal" else selection.status,
+        quantized=tuple(chosen.get(score.group.name, False) for score in scores),
+    )
+
+
+def _search_measured(scores: Sequence[GroupScore], format_bits: float, budget: float, method: str) -> Selection:
     full = sum(float(score.group.weights) for score in scores)
     if full * format_bits > full * budget + full * UNQUANTIZED_BITS * _TOLERANCE:
         return _selection(scores, format_bits, budget, [True] * len(scores), "infeasible")
@@ -34,7 +52,7 @@ def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuan
         return _selection(scores, format_bits, budget, [True] * len(scores), "not_finite")
     if budget == format_bits:
         return _selection(scores, format_bits, budget, [True] * len(scores), "optimal")
-    quantized, satisfied = _solve(scores, format_bits, full * budget / UNQUANTIZED_BITS, autoquant.method)
+    quantized, satisfied = _solve(scores, format_bits, full * budget / UNQUANTIZED_BITS, method)
     return _selection(scores, format_bits, budget, quantized, "optimal" if satisfied else "not_solved")
 
 

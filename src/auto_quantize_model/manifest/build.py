@@ -10,6 +10,7 @@ import numpy as np
 from auto_quantize_model.manifest.confidence import NOT_KNOWN, describe_confidence
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX, SCHEMA_VERSION
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
+from auto_quantize_model.scores import MEASURED
 from auto_quantize_model.statistics.uncertainty import ranks
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.scores import CaseScores, GroupScore, Selection
 
 _STATE_KEYS = ("candidate_stats", "best", "constraints")
-_MEASURED = ("scored", "saturated")
 
 
 def build_manifest(
@@ -34,7 +34,7 @@ def build_manifest(
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
     """Assemble a case's manifest: plain JSON values, in a fixed order."""
-    measured = [score for score in scores.groups if score.status in _MEASURED]
+    measured = [score for score in scores.groups if score.status in MEASURED]
     confidence = describe_confidence(measured, scores.sample_tokens)
     entries = _layer_sensitivity(scores, resolved, measured, confidence.groups)
     layers = _layers(scores, selection)
@@ -63,7 +63,7 @@ def build_manifest(
             "keys": list(_STATE_KEYS),
             "constraints": {"effective_bits": selection.effective_bits},
             "score": _finite(selection.score),
-            "is_satisfied": selection.status == "optimal",
+            "is_satisfied": selection.status in ("optimal", "partial"),
             "status": selection.status,
         },
         "layer_sensitivity": entries,

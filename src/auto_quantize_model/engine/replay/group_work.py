@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.replay.variants import InputVariant
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
+    Reduce = Callable[[Tensor, Tensor], Tensor]
+    """Makes one number a row of a difference, which it may overwrite, and the gradients there."""
+
 SATURATION = 1e10
 """ModelOpt clamps every product of a gradient and a difference to this."""
 
@@ -33,10 +36,17 @@ CHUNK_ELEMENTS = {"cpu": 1 << 20, "cuda": 1 << 27}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RowSums:
-    """Per row of a capture: the root of its sum of squared products, and whether a product was clamped."""
+    """Per row of a capture: the root of its sum of squared products, and what became of single products."""
 
     norms: NDArray[np.float64]
     saturated: NDArray[np.bool_]
+    """Whether one was clamped."""
+    underflowed: NDArray[np.bool_]
+    """Whether one is zero in float32 alone; looked at only where every sum is zero."""
+
+    @classmethod
+    def zeros(cls, rows: int) -> RowSums:
+        return cls(np.zeros(rows), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool))
 
 
 class GroupWork:
@@ -72,20 +82,26 @@ class GroupWork:
         if self._arrived is not None:
             self._arrived.synchronize()
         norms = self._norms_on_host.numpy().astype(np.float64)
-        if np.all(norms < SATURATION):
-            return [RowSums(each, np.zeros(len(each), dtype=bool)) for each in norms]
-        # Rare, so only now is it worth looking at single products, as ModelOpt always does.
-        with current(self._device):
-            clamped, full = self._stacked(_clamped_norm), self._stacked(_any_saturated)
+        saturated = underflowed = np.zeros(norms.shape, dtype=bool)
+        # Both are rare, so only now is it worth looking at single products.
+        if not np.all(norms < SATURATION):
+            norms = self._looked_at(_clamped_norm).astype(np.float64)
+            saturated = self._looked_at(_any_saturated) > 0
+        if not norms.any(axis=1).all():
+            underflowed = self._looked_at(_any_underflowed) > 0
         self._forget()
-        pairs = zip(clamped.cpu().numpy().astype(np.float64), full.cpu().numpy() > 0, strict=True)
-        return [RowSums(each, saturated) for each, saturated in pairs]
+        return [RowSums(*sums) for sums in zip(norms, saturated, underflowed, strict=True)]
+
+    def _looked_at(self, reduce: Reduce) -> NDArray[np.float32]:
+        with current(self._device):
+            values: NDArray[np.float32] = self._stacked(reduce).cpu().numpy()
+        return values
 
     def _float(self, parts: Sequence[Tensor]) -> Tensor:
         """The rows of all batches, in float32 where the weights are."""
         return torch.cat([part.to(self._device, non_blocking=True) for part in parts]).float()
 
-    def _stacked(self, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+    def _stacked(self, reduce: Reduce) -> Tensor:
         return torch.stack([each for variant in self._variants for each in self._norms(variant, reduce)])
 
     def _forget(self) -> None:
@@ -94,7 +110,7 @@ class GroupWork:
         for name in ("_weights", "_weight", "_unquantized"):
             self.__dict__.pop(name, None)
 
-    def _norms(self, variant: InputVariant, reduce: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+    def _norms(self, variant: InputVariant, reduce: Reduce) -> Iterator[Tensor]:
         runs = self._rows.runs(variant.batches)
         quantized = self._quantized_inputs(variant) if variant.maxima else None
         for each in variant.products:
@@ -104,7 +120,7 @@ class GroupWork:
                 weight = weight - self._weight
             for part in _chunks(runs, self._chunk_elements // len(weight)):
                 difference = self._difference(part, quantized, weight, alone=each.weight is None)
-                result[part] = reduce(difference.mul_(self._gradients[part]))
+                result[part] = reduce(difference, self._gradients[part])
             yield result
 
     def _difference(self, part: slice, quantized: Tensor | None, weight: Tensor, *, alone: bool) -> Tensor:
@@ -171,14 +187,20 @@ def _chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
             yield slice(start, min(start + step, run.stop))
 
 
-def _norm(products: Tensor) -> Tensor:
-    result: Tensor = torch.linalg.vector_norm(products, dim=1)
+def _norm(difference: Tensor, gradients: Tensor) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(difference.mul_(gradients), dim=1)
     return result
 
 
-def _clamped_norm(products: Tensor) -> Tensor:
-    return _norm(products.clamp_(-SATURATION, SATURATION))
+def _clamped_norm(difference: Tensor, gradients: Tensor) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(difference.mul_(gradients).clamp_(-SATURATION, SATURATION), dim=1)
+    return result
 
 
-def _any_saturated(products: Tensor) -> Tensor:
-    return (products.abs_() >= SATURATION).any(dim=1).float()
+def _any_saturated(difference: Tensor, gradients: Tensor) -> Tensor:
+    return (difference.mul_(gradients).abs_() >= SATURATION).any(dim=1).float()
+
+
+def _any_underflowed(difference: Tensor, gradients: Tensor) -> Tensor:
+    """Where both factors are more than zero, of a row whose norm is zero."""
+    return ((difference != 0) & (gradients != 0)).any(dim=1).float()

@@ -131,11 +131,8 @@ class _Begun:
     def finish(self) -> _GroupScores:
         """Wait for the products, and make the scores of them."""
         products = [each for variant in self._variants for each in variant.products]
-        if self._work is None:
-            nothing = RowSums(np.zeros(len(self._rows.batch)), np.zeros(len(self._rows.batch), dtype=bool))
-            sums = [nothing] * len(products)
-        else:
-            sums = self._work.row_sums()
+        nothing = [RowSums.zeros(len(self._rows.batch))] * len(products)
+        sums = nothing if self._work is None else self._work.row_sums()
         sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
         for each, values in zip(products, sums, strict=True):
             for key, side in each.serves:
@@ -159,7 +156,7 @@ def _group_score(
         status = "non_finite"
     elif rows.take(sums.saturated, size.scored).any():
         status = "saturated"
-    elif not squares.any() and (work is None or not work.exercised(size.scored)):
+    elif not squares.any() and not _is_lossless(sums, size, rows, work):
         status = "not_exercised"
     return GroupScore(
         group=group,
@@ -170,6 +167,12 @@ def _group_score(
         status=status,
         split=_split(size, rows, sides) if len(sides) > 1 else None,
     )
+
+
+def _is_lossless(sums: RowSums, size: SizePlan, rows: Rows, work: GroupWork | None) -> bool:
+    """Whether a score of zero was measured: something went through the group, and quantizing it changed nothing."""
+    exercised = work is not None and work.exercised(size.scored)
+    return exercised and not rows.take(sums.underflowed, size.scored).any()
 
 
 def _split(size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums]) -> Split:
