@@ -55,9 +55,7 @@ def sessions() -> dict[str, Callable[[Any], None]]:
     nox: Any = ModuleType("nox")
     nox.session = session
     nox.options = SimpleNamespace()
-    nox.project = SimpleNamespace(
-        load_toml=load_toml, dependency_groups=lambda *_: (), python_versions=lambda _: ("3.11",)
-    )
+    nox.project = SimpleNamespace(load_toml=load_toml, dependency_groups=lambda *_: ())
     nox.Session = Noted
     with mock.patch.dict(sys.modules, {"nox": nox}):
         runpy.run_path(str(ROOT / "noxfile.py"))
