@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.cli import (
@@ -17,12 +19,13 @@ from auto_quantize_model.cli import (
     run_command,
 )
 from auto_quantize_model.cli.options import read_options
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError, InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DISTRIBUTION = "auto-quantize-model"
+EXIT_BUG = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -44,6 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Per-layer quantization sensitivity: every precision from one pass over the model.",
     )
     parser.add_argument("--version", action="version", version=f"{_DISTRIBUTION} {version(_DISTRIBUTION)}")
+    parser.add_argument(
+        "--debug", action="store_true", help="Show the traceback of an error that is this program's own"
+    )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add_parser(subparsers)
@@ -51,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; every mistake of the user's is one line and exit status 2."""
+    """Run a command line; every mistake of the user's is one line and exit status 2, every other error one line too."""
     arguments = build_parser().parse_args(argv)
     try:
         read_options(arguments)
@@ -62,4 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
+    except Exception as error:  # the one place where anything unforeseen ends
+        if arguments.debug:
+            raise
+        sys.stderr.write(f"{_bug(error)}\n")
+        return EXIT_BUG
     return status
+
+
+def _bug(error: Exception) -> str:
+    """What to say of an error that nobody foresaw, with the place where it was raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"error: a bug of this program's, not yours: {type(error).__name__}: {one_line(error)[:300]} "
+        f"({Path(place.filename).name}:{place.lineno}); "
+        "put --debug before the command to see the traceback, and report it"
+    )
