@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "virtualenv"
 
 CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
-PYTHONS = nox.project.python_versions(PROJECT)
+LOWEST_PYTHON = PROJECT["project"]["requires-python"].removeprefix(">=")
 # Two files at a time, in the order that tests/conftest.py gives them. Threads that spin while they wait would keep the
 # other process from the processors.
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
@@ -65,7 +65,7 @@ def lowest(requirement: str) -> str:
     return f"{parsed.name}=={bound}"
 
 
-@nox.session(default=False, python=PYTHONS[0])
+@nox.session(default=False, python=LOWEST_PYTHON)
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that the dependencies allow."""
     pinned = {Requirement(each).name: lowest(each) for each in PROJECT["project"]["dependencies"]}

@@ -231,7 +231,10 @@ def test_text_that_no_file_can_hold_is_one_line(older: Path, capsys: pytest.Capt
     manifest["scheme"]["name"] = "\ud800"
     older.write_text(json.dumps(manifest), encoding="utf-8")
     assert main(["report", str(older)]) == 2
-    assert "cannot be written: surrogates not allowed" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "surrogates not allowed" in error
+    assert error.count("\n") == 1
+    assert not (older.parent / "per-layer-sensitivity.md").exists()
 
 
 def test_a_missing_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

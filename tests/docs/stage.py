@@ -16,6 +16,7 @@ from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.baselines.publish import publish_case
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 MODELS = ("qwen3_vl_tiny", "qwen3_vl_4b_instruct", "smollm2_135m")
@@ -56,5 +57,5 @@ def make_git_repository(root: Path) -> None:
         subprocess.run([*git, *words], cwd=root, check=True)  # noqa: S603
 
 
-def _write(file: Path, settings: dict[str, object]) -> None:
+def _write(file: Path, settings: Mapping[str, object]) -> None:
     file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")

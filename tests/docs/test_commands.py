@@ -14,6 +14,7 @@ import runpy
 import shlex
 import shutil
 import sys
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,7 +48,11 @@ RUN_BY_A_TEST = {
 NOT_RUN = {
     r"pip install .*": "brings packages from the network; what it names is checked against the noxfile",
     r"hf download .*": "downloads 9 GB",
-    r"export .*": "sets a variable of the reader's shell",
+    r"(export|\.) .*": "sets the reader's shell up",
+    r"pre-commit install": "writes into the reader's .git",
+    r"git status": "only looks",
+    r"ruff format \.": "rewrites files; CI runs it with --check",
+    r"coverage .*": "runs every test once more",
     r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
     r"python -m benchmarks\.matrix.*": "takes minutes",
     r"python benchmarks/\w+\.py.*": "takes minutes",
@@ -59,12 +64,14 @@ NOT_RUN = {
 
 def words_of(command: str) -> Words:
     """A command's words, as one would type them with the environment active."""
-    words = shlex.split(command.replace(".venv/bin/", ""))
+    words = shlex.split(command.replace(".venv/bin/", ""), comments=True)
     return tuple("-s" if word == "--session" else word for word in words if word != "--quiet")
 
 
 COMMANDS = {command: name(page) for page in PAGES for command in commands(page)}
 IN_CI = [words_of(line) for line in CI.splitlines() if line.startswith((".venv/", "python"))]
+IN_SESSIONS_OF_CI = [words for session in ("lint", "tests") for words in commands_of(session)]
+DEFAULT_SESSIONS = ("nox", "-s", "lint", "tests")
 
 
 def test_the_pages_have_commands() -> None:
@@ -85,6 +92,7 @@ def test_a_command_works(command: str, request: pytest.FixtureRequest) -> None:
 
 def what_runs(words: Words) -> Iterator[Words]:
     """The command itself, or what the session of nox that it names runs."""
+    words = DEFAULT_SESSIONS if words == ("nox",) else words
     if words[:2] != ("nox", "-s"):
         yield words
         return
@@ -104,7 +112,7 @@ def runs_in_ci(words: Words) -> bool:
     """Whether CI runs this, or more of the same: other packages besides, other sessions besides."""
     if words[:2] in (("pip", "install"), ("nox", "-s")):
         return any(mine[:2] == words[:2] and set(words) <= set(mine) for mine in IN_CI)
-    if words in IN_CI:
+    if words in IN_CI or words in IN_SESSIONS_OF_CI:
         return True
     if words[0] == "pytest":
         # `nox -s tests` runs all that is below tests/.
@@ -133,7 +141,8 @@ def parse(words: Words, request: pytest.FixtureRequest) -> None:
     if words[0] == "pytest":
         assert run_pytest((*words[1:], "--collect-only", "-q"), request) == pytest.ExitCode.OK
     if words[:2] == ("pip", "install"):
-        wanted = [word for word in words[2:] if not word.startswith("-")]
+        groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+        wanted = [word for word in words[2:] if not word.startswith("-") and word != "." and word not in groups]
         noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
         assert all(f'"{package}' in noxfile for package in wanted)
     if words[0] in PYTHON:
@@ -156,7 +165,11 @@ def parse_script(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     module = words[1] if words[0] == "-m" else None
     monkeypatch.setattr(sys, "argv", [words[0], *words[2 if module else 1 :]])
-    run = functools.partial(runpy.run_module, module) if module else functools.partial(runpy.run_path, ROOT / words[0])
+    run = (
+        functools.partial(runpy.run_module, module)
+        if module
+        else functools.partial(runpy.run_path, str(ROOT / words[0]))
+    )
     with pytest.raises(Parsed):
         run(run_name="__main__")
 

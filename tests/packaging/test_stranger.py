@@ -1,10 +1,9 @@
-"""What the README tells a stranger to do, with the built wheel, in an empty folder."""
+"""What docs/own-models.md tells a stranger to do, with the built wheel, in an empty folder."""
 
 from __future__ import annotations
 
 import os
 import re
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def block(title: str) -> str:
-    """The README's indented block under a title."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(rf"^{re.escape(title)}\n\n((?:(?:    .*)?\n)+)", text, flags=re.MULTILINE)
+    """The page's block of code under a title."""
+    text = (ROOT / "docs" / "own-models.md").read_text(encoding="utf-8")
+    found = re.search(rf"^{re.escape(title)}\n\n```\w+\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     assert found, title
-    return textwrap.dedent(found[1]).strip() + "\n"
+    return found[1]
 
 
 @pytest.fixture
