@@ -124,3 +124,11 @@ def test_where_nothing_was_measured_there_is_no_selection() -> None:
     selection = search([scored(0.0, 64, "a", status="not_exercised")] * 2, 8.0, settings_with(None))
     assert (selection.status, selection.score, selection.quantized) == ("not_measured", None, (False, False))
     assert selection.problem == "no group was measured, so nothing was searched; the manifest's statuses say why"
+
+
+@pytest.mark.parametrize("budget", [13.0, 14.5])
+def test_effective_bits_are_what_the_selection_costs_not_the_budget(budget: float) -> None:
+    """A quarter of the weights at 4 bits and three quarters at 16 are 13; quantizing the other group would be worse."""
+    found = search([scored(1.0, 64, "a"), scored(9.0, 192, "b")], 4.0, settings_with(budget))
+    assert found.quantized == (True, False)
+    assert (found.budget_bits, found.effective_bits, found.score) == (budget, 13.0, 1.0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from tests.places import SUITE
 from auto_quantize_model import CaseError, load_suite
 from auto_quantize_model.cases.settings import FormatSettings
 from auto_quantize_model.errors import NotCoveredError
-from auto_quantize_model.precision.formats import resolve_format
+from auto_quantize_model.precision.formats import ResolvedFormat, resolve_format
 
 if TYPE_CHECKING:
     from auto_quantize_model import Suite
@@ -52,6 +53,31 @@ def test_a_pair_means_what_the_design_says(suite: Suite, pair: str) -> None:
 def test_pairs_have_hashes_of_their_own(suite: Suite) -> None:
     hashes = {resolve_format(case.pair.format).sha256 for case in suite.cases}
     assert len(hashes) == len(MEANING)
+
+
+def test_the_hash_is_that_of_the_sorted_text() -> None:
+    """Anyone can check it from a manifest alone, in whatever order its keys are read."""
+    expected = hashlib.sha256(b'{"algorithm":"max","quant_cfg":[{"cfg":{"axis":0,"num_bits":8},"enable":true}]}')
+    ordered = {"algorithm": "max", "quant_cfg": [{"cfg": {"axis": 0, "num_bits": 8}, "enable": True}]}
+    turned = {"quant_cfg": [{"enable": True, "cfg": {"num_bits": 8, "axis": 0}}], "algorithm": "max"}
+    for resolved in (ordered, turned):
+        assert ResolvedFormat("X", {}, resolved, 8.0).sha256 == expected.hexdigest()
+
+
+@pytest.mark.parametrize("pair", MEANING)
+def test_weights_are_calibrated_where_the_format_calibrates(suite: Suite, pair: str) -> None:
+    import torch
+
+    from auto_quantize_model.precision.quantizers import build_quantizers
+
+    calibrates = MEANING[pair][2] is not None
+    quantizers = build_quantizers(resolve_format(format_of(suite, pair)), torch.device("cpu"))
+    assert quantizers.calibrated == calibrates
+    had_maximum: list[bool] = []
+    # Copied with the quantizer, it still fills this list.
+    quantizers.weight.register_forward_pre_hook(lambda module, _: had_maximum.append(module.amax is not None))
+    quantizers.quantize_weight(torch.linspace(-1, 1, 64).reshape(2, 32))
+    assert had_maximum == ([False, True] if calibrates else [False])
 
 
 def test_the_cpu_backend_is_no_part_of_the_meaning(suite: Suite) -> None:

@@ -240,6 +240,14 @@ def test_nvfp4_saturates_where_the_maximum_is_too_small() -> None:
     assert nvfp4(values, torch.tensor(1.0)).tolist() == [1.0, -1.0, 1.0, 1.0]
 
 
+def test_nvfp4_scales_below_the_kernels_smallest_become_one() -> None:
+    """With unit scale a block's smallest step is 0.5, so that what is less than a quarter vanishes."""
+    global_scale = 2.0**-17
+    values = torch.tensor([6 * global_scale, 3 * global_scale])
+    assert nvfp4(values, UNIT_AMAX * global_scale).tolist() == [0.0, 0.0]
+    assert nvfp4(2 * values, UNIT_AMAX * global_scale).tolist() == (2 * values).tolist()
+
+
 @both_formats
 @pytest.mark.parametrize("shape", [(1,), (5,), (0,), (0, 16), (2, 3, 40), (1, 1, 1, 7)], ids=str)
 def test_any_shape_is_its_rows_one_by_one(quantize: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> None:

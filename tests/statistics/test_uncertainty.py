@@ -204,3 +204,17 @@ def test_rounding_settles_no_order() -> None:
     found = uncertainties([samples, (1 + 1e-14) * samples])
     assert found is not None
     assert [each.tie_band for each in found] == [1, 1]
+
+
+def test_rank_intervals_hold_95_of_100_resamples() -> None:
+    """Of 1,000 ranks in order, 25 are left out at either end."""
+    samples = np.random.default_rng(1).exponential(size=(30, 16)) * (1 + 0.02 * np.arange(30))[:, None]
+    found = uncertainties(list(samples))
+    assert found is not None
+    resampled = np.sort([rankdata(means, method="ordinal") for means in draws(16) @ samples.T], axis=0)
+    assert len(resampled) == 1000
+    expected = list(zip(resampled[25].tolist(), resampled[-26].tolist(), strict=True))
+    own = rankdata(samples.sum(axis=1), method="ordinal").tolist()
+    assert [each.rank_ci95 for each in found] == [
+        (min(low, rank), max(high, rank)) for (low, high), rank in zip(expected, own, strict=True)
+    ]

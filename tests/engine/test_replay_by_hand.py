@@ -1,0 +1,162 @@
+"""Replay of one weight and a handful of rows, whose scores are counted by hand."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from tests.places import SUITE
+
+from auto_quantize_model import load_suite
+from auto_quantize_model.engine.capture.batches import TokenBatch
+from auto_quantize_model.engine.capture.captured import Captured, Placement
+from auto_quantize_model.engine.capture.groups import Layout
+from auto_quantize_model.engine.capture.recording import CapturedBatch
+from auto_quantize_model.engine.replay.replay import replay
+from auto_quantize_model.engine.replay.rows import describe_rows
+from auto_quantize_model.engine.replay.variants import input_variants
+from auto_quantize_model.plan import format_key, plan_passes, size_key
+from auto_quantize_model.precision.quantizers import FormatQuantizers
+from auto_quantize_model.scores import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from torch import Tensor
+
+    from auto_quantize_model.plan import PassPlan
+    from auto_quantize_model.scores import GroupScore
+
+LOSS_TOKENS = ((2, 1), (1, 3), (1,))
+"""How many positions the loss counts of each caption, batch by batch."""
+ROWS = sum(map(sum, LOSS_TOKENS))
+ONES = [1.0] * ROWS
+
+
+class OneMore(FormatQuantizers):
+    """Quantizing adds one to a weight, so a row's difference is its input."""
+
+    def quantize_weight(self, weight: Tensor) -> Tensor:
+        return weight + 1
+
+
+def plan_of(*overrides: str) -> PassPlan:
+    suite = load_suite(
+        SUITE,
+        overrides=[
+            "suite.models=[qwen3_vl_tiny]",
+            "autoquant.batch_size=2",
+            "dataset.size_to_max_samples={small: 5, medium: 5, large: 5}",
+            *overrides,
+        ],
+    )
+    (plan,) = plan_passes(suite.select("wint8_afp16 and small"))
+    return plan
+
+
+def scored_by_hand(
+    inputs: Sequence[float], gradients: Sequence[float], chunk_elements: int | None = None, *overrides: str
+) -> GroupScore:
+    plan = plan_of(*overrides)
+    batches = [token_batch(counts) for counts in LOSS_TOKENS]
+    group = Group(("layer",), ("Linear",), 1)
+    captured = Captured(Layout((group,), Group(("head",), ("Linear",), 1)), plan.scored, Placement())
+    start = 0
+    for index, batch in enumerate(batches):
+        rows = slice(start, start + batch.loss_tokens)
+        seen, gradient = (torch.tensor(each[rows])[:, None] for each in (inputs, gradients))
+        recorded = CapturedBatch(seen.abs().amax()[None], torch.zeros(()), {"layer": seen}, {"layer": gradient})
+        captured._keep(index, recorded)
+        start = rows.stop
+    model: Any = torch.nn.ModuleDict({"layer": torch.nn.Linear(1, 1, bias=False)})
+    torch.nn.init.zeros_(model["layer"].weight)
+    loaded: Any = SimpleNamespace(model=model)
+    key = format_key(plan.cases[0])
+    quantizers = OneMore(None, None, "one more", None, calibrated=True)
+    found = replay(
+        captured,
+        loaded,
+        plan,
+        describe_rows(plan, batches, plan.scored),
+        {key: quantizers},
+        chunk_elements=chunk_elements,
+    )
+    (score,) = found[key, size_key(plan.cases[0])]
+    return score
+
+
+def token_batch(counts: Sequence[int]) -> TokenBatch:
+    counted = torch.arange(max(counts) + 1) < torch.tensor(counts)[:, None]
+    return TokenBatch(torch.zeros_like(counted).long(), torch.ones_like(counted).long(), counted)
+
+
+def test_each_caption_has_the_squares_of_its_own_rows() -> None:
+    """Captions are numbered through all batches, or errors and bands would be those of two captions."""
+    found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES)
+    assert found.sample_scores is not None
+    assert found.sample_scores.tolist() == pytest.approx([1 + 4, 9, 16, 25 + 36 + 49, 64])
+    assert found.score == pytest.approx(204)
+    assert found.status == "scored"
+
+
+def test_the_predicted_kl_is_per_token_of_the_scored_batches() -> None:
+    """Each batch's loss is a mean over 3, 4 and 1 tokens; the second-order term has a half, and 8 tokens are scored."""
+    found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES)
+    assert found.sample_kl is not None
+    by_hand = [0.5 * 9 * 5, 0.5 * 9 * 9, 0.5 * 16 * 16, 0.5 * 16 * 110, 0.5 * 1 * 64]
+    assert found.sample_kl.tolist() == pytest.approx([each / 8 for each in by_hand])
+    assert found.predicted_kl == pytest.approx(sum(by_hand) / 8)
+
+
+def test_only_the_first_batches_are_scored_and_counted() -> None:
+    found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES, None, "autoquant.score_size=2")
+    assert found.sample_scores is not None
+    assert found.sample_scores.tolist() == pytest.approx([5, 9])
+    assert found.predicted_kl == pytest.approx(0.5 * 9 * 14 / 3)
+
+
+@pytest.mark.parametrize("limit", range(1, ROWS + 2))
+def test_no_row_is_left_out_however_the_rows_are_cut(limit: int) -> None:
+    found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES, limit)
+    assert found.sample_scores is not None
+    assert found.sample_scores.tolist() == pytest.approx([5, 9, 16, 110, 64])
+
+
+def test_a_product_is_clamped_where_modelopt_clamps_it() -> None:
+    from modelopt.torch.quantization.algorithms import _get_auto_quantize_score
+
+    inputs = [2.0, *ONES[1:-1], 3e6]
+    for factor in (3e3, 4e3, 1e5):
+        gradients = [*ONES[:-1], factor]
+        found = scored_by_hand(inputs, gradients)
+        theirs = _get_auto_quantize_score(torch.tensor(gradients), torch.tensor(inputs))
+        assert found.score == pytest.approx(float(theirs), rel=1e-6)
+        assert found.status == ("saturated" if 3e6 * factor > 1e10 else "scored")
+
+
+@pytest.mark.parametrize("position", [0, 4, ROWS - 1])
+def test_one_row_that_is_no_number_makes_the_group_non_finite(position: int) -> None:
+    gradients = list(ONES)
+    gradients[position] = math.nan
+    assert scored_by_hand(ONES, gradients).status == "non_finite"
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "maxima"),
+    [(True, [((0, 1, 2), 4.0)]), (False, [((0,), 1.0), ((1,), 4.0), ((2,), 2.0)])],
+)
+def test_a_calibrated_input_has_one_maximum_and_another_has_one_a_batch(
+    calibrated: bool, maxima: list[tuple[tuple[int, ...], float]]
+) -> None:
+    plan = plan_of()
+    key = format_key(plan.cases[0])
+    quantizers = FormatQuantizers(None, None, "weights", "inputs", calibrated)
+    variants = input_variants(
+        plan, {key: quantizers}, [(key, size_key(plan.cases[0]))], np.array([1, 4, 2], dtype=np.float32)
+    )
+    assert [list(each.maxima) for each in variants] == [maxima, []]
