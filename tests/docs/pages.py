@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from tests.places import ROOT
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+Words = tuple[str, ...]
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 PAGES = tuple(
@@ -30,7 +32,6 @@ _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE |
 _INDENTED = re.compile(r"(?<=\n\n)(?:    .*\n)+")
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PROGRAMS = ("pytest", "python", "python3", "nox", "pip", "hf", "export", "git", "pre-commit", "cd", "bash", "source")
-_COMMENT = re.compile(r"""\s+#\s[^'"]*$""")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -64,14 +65,15 @@ def spans(page: Path) -> list[str]:
     return _SPAN.findall(prose(page))
 
 
-def commands(page: Path) -> Iterator[str]:
-    """Every command of a page, one at a time, without comments."""
+def commands(page: Path) -> Iterator[Words]:
+    """The words of every command of a page, one command at a time, without comments."""
     lines = [line for block in blocks(page) if _is_shell(block) for line in block.text.splitlines()]
     lines += [span for span in spans(page) if span.split()[0] in _PROGRAMS]
     for line in lines:
-        for command in _COMMENT.sub("", line).split(" && "):
-            if command.strip() and not command.startswith("#"):
-                yield command.strip()
+        for command in line.split(" && "):
+            words = tuple(shlex.split(command, comments=True))
+            if words:
+                yield words
 
 
 def _is_shell(block: Block) -> bool:

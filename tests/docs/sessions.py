@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Words = tuple[str, ...]
+    from tests.docs.pages import Words
 
 
 class Noted:

@@ -6,16 +6,13 @@ that it calls.
 
 from __future__ import annotations
 
-import argparse
 import ast
-import functools
 import re
-import runpy
 import shlex
 import shutil
 import sys
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs import stage
@@ -23,13 +20,13 @@ from tests.docs.pages import PAGES, commands, name
 from tests.docs.sessions import commands_of, sessions
 from tests.places import ROOT
 
-from auto_quantize_model.cli import main
+from auto_quantize_model.cli import build_parser, main
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.docs.sessions import Words
+    from tests.docs.pages import Words
 
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PYTHON = ("python", "python3")
@@ -62,30 +59,30 @@ NOT_RUN = {
 """Commands that neither a test nor CI runs, and why. What their program can parse without working, is parsed."""
 
 
-def words_of(command: str) -> Words:
+def as_typed(words: Words) -> Words:
     """A command's words, as one would type them with the environment active."""
-    words = shlex.split(command.replace(".venv/bin/", ""), comments=True)
-    return tuple("-s" if word == "--session" else word for word in words if word != "--quiet")
+    short = {"--session": "-s"}
+    return tuple(short.get(word, word.removeprefix(".venv/bin/")) for word in words if word != "--quiet")
 
 
-COMMANDS = {command: name(page) for page in PAGES for command in commands(page)}
-IN_CI = [words_of(line) for line in CI.splitlines() if line.startswith((".venv/", "python"))]
+COMMANDS = {as_typed(words): name(page) for page in PAGES for words in commands(page)}
+IN_CI = [as_typed(tuple(shlex.split(line))) for line in CI.splitlines() if line.startswith((".venv/", "python"))]
 IN_SESSIONS_OF_CI = [words for session in ("lint", "tests") for words in commands_of(session)]
 DEFAULT_SESSIONS = ("nox", "-s", "lint", "tests")
 
 
 def test_the_pages_have_commands() -> None:
     assert {"README.md", "docs/suite.md", "docs/own-models.md", "docs/measured.md"} <= set(COMMANDS.values())
-    assert 'pytest -m "not gpu" sensitivity_cases' in COMMANDS
+    assert ("pytest", "-m", "not gpu", "sensitivity_cases") in COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_works(command: str, request: pytest.FixtureRequest) -> None:
-    test = RUN_BY_A_TEST.get(command)
+@pytest.mark.parametrize("command", COMMANDS, ids=shlex.join)
+def test_a_command_works(command: Words, request: pytest.FixtureRequest) -> None:
+    test = RUN_BY_A_TEST.get(" ".join(command))
     if test is not None:
         assert is_a_test(test)
         return
-    for words in what_runs(words_of(command)):
+    for words in what_runs(command):
         if not runs_in_ci(words):
             check(words, request)
 
@@ -145,33 +142,24 @@ def parse(words: Words, request: pytest.FixtureRequest) -> None:
         wanted = [word for word in words[2:] if not word.startswith("-") and word != "." and word not in groups]
         noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")
         assert all(f'"{package}' in noxfile for package in wanted)
-    if words[0] in PYTHON:
-        parse_script(words[1:], request.getfixturevalue("monkeypatch"))
+    if words[0] in PYTHON and words[1:3] == OUR_PROGRAM:
+        build_parser().parse_args(words[3:])
+    elif words[0] in PYTHON:
+        check_script(words[1:])
 
 
-class Parsed(Exception):  # noqa: N818  nothing is wrong
-    """A program has understood its arguments, and would now begin."""
+def check_script(words: Words) -> None:
+    """A script of the repository exists and has the options; it is only read, for most would import torch."""
+    place = ROOT.joinpath(*words[1].split(".")).with_suffix(".py") if words[0] == "-m" else ROOT / words[0]
+    files = sorted(place.glob("*.py")) if place.is_dir() else [place]
+    wanted = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
+    assert wanted <= {option for file in files for option in options_of(file)}
 
 
-def parse_script(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start one of the repository's scripts, up to where it has parsed its arguments."""
-    parse_args: Callable[..., Any] = argparse.ArgumentParser.parse_args
-
-    def parse_and_stop(parser: argparse.ArgumentParser, *arguments: Any) -> None:
-        parse_args(parser, *arguments)
-        raise Parsed
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
-    monkeypatch.syspath_prepend(str(ROOT))
-    module = words[1] if words[0] == "-m" else None
-    monkeypatch.setattr(sys, "argv", [words[0], *words[2 if module else 1 :]])
-    run = (
-        functools.partial(runpy.run_module, module)
-        if module
-        else functools.partial(runpy.run_path, str(ROOT / words[0]))
-    )
-    with pytest.raises(Parsed):
-        run(run_name="__main__")
+def options_of(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            yield from (word.value for word in node.args if isinstance(word, ast.Constant))
 
 
 @pytest.fixture(scope="session")
@@ -183,12 +171,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(template: Path, pytester: pytest.Pytester, as_at_home: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the stage, with a cache of its own, to work in.
-
-    The template first: what is imported while there is a `pytester` is undone with it, which torch does not survive.
-    """
+    """A copy of the stage, with a cache of its own and the engine's stand-in, to work in."""
     shutil.copytree(template, pytester.path, dirs_exist_ok=True)
     monkeypatch.setenv("SENSITIVITY_CACHE", str(pytester.path / "cache"))
+    monkeypatch.setitem(sys.modules, "auto_quantize_model.run", stage.engine())
     return pytester.path
 
 
@@ -222,8 +208,8 @@ def is_a_test(node: str) -> bool:
 
 
 def test_every_exception_is_still_needed() -> None:
-    ran = [" ".join(words) for command in COMMANDS for words in what_runs(words_of(command))]
-    assert set(RUN_BY_A_TEST) <= set(COMMANDS)
+    ran = [" ".join(words) for command in COMMANDS for words in what_runs(command)]
+    assert set(RUN_BY_A_TEST) <= {" ".join(command) for command in COMMANDS}
     assert not [pattern for pattern in NOT_RUN if not any(re.fullmatch(pattern, text) for text in ran)]
 
 
@@ -243,7 +229,7 @@ def test_every_exception_is_still_needed() -> None:
 )
 def test_a_command_that_does_not_work_is_seen(command: str, request: pytest.FixtureRequest) -> None:
     with pytest.raises((AssertionError, KeyError, SystemExit, pytest.fail.Exception)):
-        test_a_command_works(command, request)
+        test_a_command_works(as_typed(tuple(shlex.split(command))), request)
 
 
 def test_the_readmes_library_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
