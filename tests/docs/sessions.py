@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import runpy
 import sys
 import tomllib
@@ -39,6 +40,7 @@ class Noted:
         return mock.MagicMock(name=name)
 
 
+@functools.cache
 def sessions() -> dict[str, Callable[[Any], None]]:
     """The sessions of the noxfile, by name."""
     found: dict[str, Callable[[Any], None]] = {}

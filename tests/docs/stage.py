@@ -14,6 +14,7 @@ import subprocess
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import scipy.stats  # noqa: F401  a command imports it, and after `pytester` it cannot be imported once more
 import yaml
 from tests.places import ROOT, TINY
 
@@ -67,7 +68,13 @@ def make_git_repository(root: Path) -> None:
         subprocess.run([*git, *words], cwd=root, check=True)  # noqa: S603
 
 
-def engine() -> ModuleType:
+def changes(root: Path) -> str:
+    """What is not as it was built, in the models tree."""
+    words = ["git", "status", "--porcelain", "models"]
+    return subprocess.run(words, cwd=root, check=True, capture_output=True, text=True).stdout  # noqa: S603
+
+
+def engine() -> Any:
     """A stand-in for the module `auto_quantize_model.run`: a case's result is its baseline."""
     module: Any = ModuleType("auto_quantize_model.run")
     module.CaseResult = _Result

@@ -47,7 +47,7 @@ def test_a_generated_part_that_went_stale_is_seen() -> None:
 
 
 def test_the_options_listed_are_those_that_pytest_has(pytester: pytest.Pytester) -> None:
-    shown = pytester.runpytest_subprocess("--help").stdout.str()
+    shown = pytester.runpytest_inprocess("--help").stdout.str()
     of_pytest = set(re.findall(r"^  (--sensitivity-[\w-]+|--publish)\b", shown, flags=re.MULTILINE))
     table = (DOCS / "suite.md").read_text(encoding="utf-8").partition("## Options of pytest")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(--[\w-]+)", table, flags=re.MULTILINE)) == of_pytest
