@@ -117,11 +117,14 @@ def _of_pytest(option: Option) -> tuple[str, str]:
 
 
 def command_options() -> str:
-    """A table for each subcommand: what it takes."""
-    return "\n".join(
+    """A table of what may come before a subcommand, and one for each subcommand: what it takes."""
+    whole = build_parser()
+    tables = [f"Before the command:\n\n{_table('argument', list(_of_command(whole)))}"]
+    tables += [
         f"**`{_name(parser)}`**: {parser.description}\n\n{_table('argument', list(_of_command(parser)))}"
-        for parser in _subcommands(build_parser())
-    )
+        for parser in _subcommands(whole)
+    ]
+    return "\n".join(tables)
 
 
 def _name(parser: argparse.ArgumentParser) -> str:
@@ -141,7 +144,7 @@ def _subcommands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentP
 
 def _of_command(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for action in parser._actions:
-        if not isinstance(action, argparse._HelpAction):
+        if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
             yield _usage(action), str(action.help) % {"default": action.default}
 
 

@@ -10,6 +10,7 @@ from docs.generate import generated, with_parts
 from tests.docs import pages
 from tests.docs.pages import DOCS, PAGES, README
 from tests.places import ROOT
+from tests.test_rooms import ORDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +95,13 @@ def is_there(path: str, *, exactly: bool) -> bool:
 def everything() -> set[str]:
     rooms = ("src", "sensitivity_cases", "models", "docs", "tests", "benchmarks")
     return {f"/{file.relative_to(ROOT).as_posix()}" for room in rooms for file in (ROOT / room).rglob("*")}
+
+
+def test_the_rooms_listed_are_those_of_the_layering() -> None:
+    table = (DOCS / "internals.md").read_text(encoding="utf-8").partition("| rooms |")[2].partition("\n\n")[0]
+    firsts = re.findall(r"^\| (`.*?) \|", table, flags=re.MULTILINE)
+    listed = [re.sub(r"/$|\.py$", "", name) for first in firsts for name in re.findall(r"`([^`]+)`", first)]
+    assert listed == list(dict.fromkeys(room.partition(".")[0] for room in ORDER if room != "__main__"))
 
 
 def test_the_page_for_changes_names_files_and_what_is_in_them() -> None:
