@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 # Third parties only: a program imports the package itself, from where its own `PYTHONPATH` has it.
 LIGHT = (
     "filelock",
-    "jsonschema",
+    "jsonschema_rs",
     "numpy",
     "pydantic.type_adapter",
     "rich.console",
