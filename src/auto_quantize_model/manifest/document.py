@@ -12,7 +12,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.manifest.indented_json import indented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +35,7 @@ class UnknownVersionError(InputError):
 
 def dumps(value: Mapping[str, Any]) -> str:
     """Write JSON the one way in which artifacts are written, so that equal values are equal bytes."""
-    return indented(value) + "\n"
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:
