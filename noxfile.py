@@ -19,10 +19,10 @@ nox.options.default_venv_backend = "virtualenv"
 CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
 LOWEST_PYTHON = PROJECT["project"]["requires-python"].removeprefix(">=")
-# Two files at a time, in the order that tests/conftest.py gives them. Threads that spin while they wait would keep the
-# other process from the processors.
+# Two files at a time, in the order that tests/conftest.py gives them, with a thread each. Threads that spin while they
+# wait would keep the other process from the processors.
 TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-THREADS_REST = {"OMP_WAIT_POLICY": "passive"}
+THREADS_REST = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
 
 
 def install(session: nox.Session, *groups: str) -> None:
