@@ -60,6 +60,11 @@ class PassPlan:
         return self.sizes[size_key(case)]
 
     @property
+    def probes(self) -> int:
+        """How many probes estimate the predicted KL."""
+        return self.cases[0].autoquant.probes
+
+    @property
     def scored(self) -> tuple[int, ...]:
         """Every batch that any size scores."""
         return tuple(sorted({index for size in self.sizes.values() for index in size.scored}))

@@ -57,6 +57,11 @@ class GroupScore:
     status: Status
     split: Split | None = None
     """None where the format leaves activations alone, and where the engine does not tell."""
+    signed: Samples | None = None
+    """Per probe and scored caption: the probe's gradient times what quantizing changes, summed up.
+
+    Added over groups before squaring, they predict the KL divergence of quantizing all of these. None where
+    `predicted_kl` is."""
 
     def __repr__(self) -> str:
         numbers = f"score {short_number(self.score)}, predicted KL {short_number(self.predicted_kl)}"

@@ -69,7 +69,7 @@ def captured() -> dict[str, Seen]:
     case = plan.cases[0]
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout = find_groups(loaded)
-    found = capture(loaded, layout, tokenize(plan, loaded), plan.scored)
+    found = capture(loaded, layout, tokenize(plan, loaded), plan.scored, plan.probes)
     return {
         f"{group.name}.quant_recipe": Seen(
             {name: loaded.model.get_submodule(name).weight.detach().float() for name in group.members},
@@ -96,5 +96,5 @@ def score_in_float64(seen: Seen, quantizers: FormatQuantizers) -> float:
         quantized = quantizers.quantize_input(inputs.float(), maximum).double()
         for name, weight in seen.weights.items():
             difference = quantized @ quantizers.quantize_weight(weight).double().T - inputs.double() @ weight.double().T
-            total += float((seen.rows.gradients[name][index].double() * difference).square().sum())
+            total += float((seen.rows.gradients[name][index][0].double() * difference).square().sum())
     return total

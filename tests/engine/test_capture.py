@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import weakref
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def loaded_and_planned(suite: Suite, expression: str) -> tuple[LoadedModel, Pass
 def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite("dataset.size_to_max_samples.small=13"), "wfp8_afp8 and small")
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     rows = describe_rows(plan, batches, plan.scored)
     tokens = [len(ids) for ids in loaded.tokenizer(list(plan.captions))["input_ids"]]
     assert len(rows.batch) == sum(tokens) - len(tokens)
@@ -49,7 +50,9 @@ def test_rows_are_the_positions_that_the_loss_counts(llama_suite: Callable[..., 
     for seen in map(captured.take, captured.layout.groups):
         assert sum(len(each) for each in seen.inputs) == len(rows.batch)
         for gradients in seen.gradients.values():
-            assert [len(each) for each in gradients] == [len(each) for each in seen.inputs]
+            assert [[len(of_kind) for of_kind in each] for each in gradients] == [
+                [len(each)] * (1 + plan.probes) for each in seen.inputs
+            ]
 
 
 def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[..., Suite]) -> None:
@@ -57,7 +60,7 @@ def test_batches_that_only_calibrate_record_maxima_alone(llama_suite: Callable[.
     heads: list[int] = []
     loaded.model.lm_head.register_forward_hook(lambda *_: heads.append(1))
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     assert len(heads) == 2, "no logits where there is nothing to score"
     assert (captured.maxima() > 0).all()
     assert captured.maxima().shape == (len(captured.layout.groups), 16)
@@ -69,7 +72,7 @@ def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
     batches = tokenize(plan, loaded)
     before = loaded.model(**batches[0].inputs).logits
-    capture(loaded, find_groups(loaded), batches, plan.scored)
+    capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     assert torch.equal(loaded.model(**batches[0].inputs).logits, before)
     for module in loaded.model.modules():
         assert not module._forward_hooks
@@ -79,7 +82,7 @@ def test_the_model_is_as_before_after_a_capture(llama_suite: Callable[..., Suite
 def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     quantizers, _ = check_format(resolve_format(plan.cases[0].pair.format), CPU)
     left: list[tuple[str, int, int, int]] = []
 
@@ -95,12 +98,12 @@ def test_replay_empties_the_capture_and_reports_progress(llama_suite: Callable[.
 def test_nothing_of_a_finished_capture_stays_alive(llama_suite: Callable[..., Suite]) -> None:
     loaded, plan = loaded_and_planned(llama_suite(), "wfp8_afp8 and small")
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     model = weakref.ref(loaded.model)
     tensors = [
         weakref.ref(tensor)
         for batch in captured.batches.values()
-        for tensor in (*batch.inputs.values(), *batch.gradients.values())
+        for tensor in (*batch.inputs.values(), *itertools.chain(*batch.gradients.values()))
     ]
     assert tensors
     captured.batches.clear()
@@ -125,7 +128,7 @@ def test_a_model_that_sees_the_future_is_refused(llama_suite: Callable[..., Suit
         lambda _m, _i, output: output + output.mean(1, keepdim=True)
     )
     with pytest.raises(RuntimeError, match="receive gradient, so the model is not causal, which replay does not cover"):
-        capture(loaded, find_groups(loaded), batches, plan.scored)
+        capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     mix.remove()
 
 

@@ -46,10 +46,10 @@ def test_the_prediction_is_near_what_live_tensors_take(tmp_path: Path, shape: st
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     layout, batches = find_groups(loaded), tokenize(plan, loaded)
     formats = {format_key(case): check_format(resolve_format(case.pair.format), CPU)[0] for case in plan.cases}
-    needs = predict(loaded, layout, batches, plan.scored, len({each.weight_key for each in formats.values()}))
+    needs = predict(loaded, layout, batches, plan, len({each.weight_key for each in formats.values()}))
 
     with LiveTensors([*loaded.model.parameters(), *loaded.model.buffers()]) as live:
-        captured = capture(loaded, layout, batches, plan.scored)
+        captured = capture(loaded, layout, batches, plan.scored, plan.probes)
         while_capturing = live.peak
         live.restart()
         held = live.peak

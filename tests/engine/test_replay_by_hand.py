@@ -36,6 +36,8 @@ LOSS_TOKENS = ((2, 1), (1, 3), (1,))
 """How many positions the loss counts of each caption, batch by batch."""
 ROWS = sum(map(sum, LOSS_TOKENS))
 ONES = [1.0] * ROWS
+PROBES = ([1.0, -1.0, 1.0, 1.0, 1.0, -1.0, -1.0, 1.0], [2.0] * ROWS)
+"""The gradients of two probes, row by row."""
 
 
 class OneMore(FormatQuantizers):
@@ -70,7 +72,8 @@ def scored_by_hand(
     for index, batch in enumerate(batches):
         rows = slice(start, start + batch.loss_tokens)
         seen, gradient = (torch.tensor(each[rows])[:, None] for each in (inputs, gradients))
-        recorded = CapturedBatch(seen.abs().amax()[None], torch.zeros(()), {"layer": seen}, {"layer": gradient})
+        of_kinds = [gradient, *(torch.tensor(each[rows])[:, None] for each in PROBES)]
+        recorded = CapturedBatch(seen.abs().amax()[None], torch.zeros(()), {"layer": seen}, {"layer": of_kinds})
         captured._keep(index, recorded)
         start = rows.stop
     model: Any = torch.nn.ModuleDict({"layer": torch.nn.Linear(1, 1, bias=False)})
@@ -104,20 +107,22 @@ def test_each_caption_has_the_squares_of_its_own_rows() -> None:
     assert found.status == "scored"
 
 
-def test_the_predicted_kl_is_per_token_of_the_scored_batches() -> None:
-    """Each batch's loss is a mean over 3, 4 and 1 tokens; the second-order term has a half, and 8 tokens are scored."""
+def test_the_predicted_kl_squares_what_a_probe_sees_of_a_whole_caption() -> None:
+    """Products are added up over a caption's rows, with their signs; two probes are averaged, 8 tokens are scored."""
     found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES)
+    assert found.signed is not None
     assert found.sample_kl is not None
-    by_hand = [0.5 * 9 * 5, 0.5 * 9 * 9, 0.5 * 16 * 16, 0.5 * 16 * 110, 0.5 * 1 * 64]
-    assert found.sample_kl.tolist() == pytest.approx([each / 8 for each in by_hand])
-    assert found.predicted_kl == pytest.approx(sum(by_hand) / 8)
+    assert found.signed.tolist() == [[1 - 2, 3, 4, 5 - 6 - 7, 8], [6, 6, 8, 36, 16]]
+    squares = [(1 + 36) / 2, (9 + 36) / 2, (16 + 64) / 2, (64 + 1296) / 2, (64 + 256) / 2]
+    assert found.sample_kl.tolist() == pytest.approx([0.5 * each / 8 for each in squares])
+    assert found.predicted_kl == pytest.approx(0.5 * sum(squares) / 8)
 
 
 def test_only_the_first_batches_are_scored_and_counted() -> None:
     found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES, None, "autoquant.score_size=2")
     assert found.sample_scores is not None
     assert found.sample_scores.tolist() == pytest.approx([5, 9])
-    assert found.predicted_kl == pytest.approx(0.5 * 9 * 14 / 3)
+    assert found.predicted_kl == pytest.approx(0.5 * ((1 + 36) / 2 + (9 + 36) / 2) / 3)
 
 
 @pytest.mark.parametrize("limit", range(1, ROWS + 2))

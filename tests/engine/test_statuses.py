@@ -37,10 +37,10 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
     (plan,) = plan_passes([case])
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
     for recorded in captured.batches.values():
         for name in recorded.gradients:
-            recorded.gradients[name] = recorded.gradients[name] * factor
+            recorded.gradients[name] = [each * factor for each in recorded.gradients[name]]
     quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     rows = describe_rows(plan, batches, plan.scored)
     key = format_key(case)

@@ -14,6 +14,9 @@ from auto_quantize_model.device_names import checked_device
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MOST_PROBES = 32
+"""Their signs are the bits of one hash."""
+
 
 def _written_as(pattern: str, rule: str) -> AfterValidator:
     """Texts that a pattern matches; an error states the rule in words."""
@@ -165,6 +168,7 @@ class AutoQuantSettings(Settings):
     method: Literal["gradient", "kl_div"] = "gradient"
     effective_bits: Annotated[float, Field(gt=0, le=16)] | None = None
     score_size: Count = 128
+    probes: Annotated[int, Field(ge=1, le=MOST_PROBES)] = 2
     batch_size: Count = 8
     device: DeviceName = "auto"
 

@@ -16,12 +16,13 @@ from auto_quantize_model.engine.replay.group_work import CHUNK_ELEMENTS
 from auto_quantize_model.families.device_memory import bytes_of, free_device_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.files import CaptureFiles
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.scores import Group
 
 _FLOAT32 = 4
@@ -30,6 +31,8 @@ _SPARE = 0.9
 _HOST_SHARE = 0.5
 """The share of the host's free memory that captured tensors may take: the machine has other users."""
 _SMALL_CHUNK = 1 / 16
+_LOGIT_COPIES = 6
+"""How many values of four bytes the probes have side by side for each counted logit."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -76,20 +79,24 @@ class MemoryPlan:
 
 
 def predict(
-    loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch], scored: Iterable[int], weight_formats: int
+    loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch], plan: PassPlan, weight_formats: int
 ) -> Needs:
     """Predict what a pass takes; `weight_formats` are kept side by side for each group."""
     item = loaded.dtype.itemsize
-    scoring = [batches[index] for index in scored]
+    scoring = [batches[index] for index in plan.scored]
     rows = sum(batch.loss_tokens for batch in scoring)
+    gradients = 1 + plan.probes
     widths = {group.name: _widths(loaded, group) for group in layout.groups}
-    row_bytes = sum(inputs + outputs for inputs, outputs in widths.values()) * item
+    row_bytes = sum(inputs + gradients * outputs for inputs, outputs in widths.values()) * item
     return Needs(
         model=bytes_of(weight for weight in loaded.model.parameters() if weight.device.type == loaded.device.type),
         captured=rows * row_bytes,
-        capture=max((_batch_bytes(loaded, layout, widths, batch) for batch in scoring), default=0),
+        capture=max((_batch_bytes(loaded, layout, widths, batch, gradients) for batch in scoring), default=0),
         replay=max(
-            (_group_bytes(group, *widths[group.name], rows, weight_formats, loaded) for group in layout.groups),
+            (
+                _group_bytes(group, *widths[group.name], rows, gradients, weight_formats, loaded)
+                for group in layout.groups
+            ),
             default=0,
         ),
     )
@@ -134,21 +141,25 @@ def _widths(loaded: LoadedModel, group: Group) -> tuple[int, int]:
     return weights[0].shape[1], sum(len(weight) for weight in weights)
 
 
-def _batch_bytes(loaded: LoadedModel, layout: Layout, widths: dict[str, tuple[int, int]], batch: TokenBatch) -> int:
+def _batch_bytes(
+    loaded: LoadedModel, layout: Layout, widths: dict[str, tuple[int, int]], batch: TokenBatch, gradients: int
+) -> int:
     """Rows that are captured, what autograd keeps between the layers, and the logits with their gradient."""
     item = loaded.dtype.itemsize
     values = sum(inputs + outputs for inputs, outputs in widths.values())
-    captured = batch.loss_tokens * values * item
+    captured = batch.loss_tokens * sum(inputs + gradients * outputs for inputs, outputs in widths.values()) * item
     kept = batch.input_ids.numel() * values * (item + _FLOAT32) // 2
     vocabulary = layout.head.weights // widths[layout.groups[0].name][0] if layout.groups else 0
-    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (item + 2 * _FLOAT32))
+    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (item + _LOGIT_COPIES * _FLOAT32))
     return captured + kept + logits
 
 
-def _group_bytes(group: Group, inputs: int, outputs: int, rows: int, weight_formats: int, loaded: LoadedModel) -> int:
+def _group_bytes(
+    group: Group, inputs: int, outputs: int, rows: int, gradients: int, weight_formats: int, loaded: LoadedModel
+) -> int:
     """Weights as they are and in every format, rows with their gradients, and a part of a product."""
     copies = 1 + (len(group.members) > 1) + weight_formats + 1
-    per_row = 3 * (inputs + outputs)
+    per_row = 3 * inputs + (2 + gradients) * outputs
     chunk = min(CHUNK_ELEMENTS[loaded.device.type], rows * outputs)
-    joined = 0 if loaded.dtype == torch.float32 else rows * (inputs + outputs) * loaded.dtype.itemsize
-    return joined + _FLOAT32 * (group.weights * copies + rows * per_row + 2 * chunk)
+    joined = 0 if loaded.dtype == torch.float32 else rows * (inputs + gradients * outputs) * loaded.dtype.itemsize
+    return joined + _FLOAT32 * (group.weights * copies + rows * per_row + 3 * chunk)

@@ -84,7 +84,7 @@ class LoadedPass:
     @functools.cached_property
     def batch_names(self) -> list[str]:
         """What tells the batches of one model apart."""
-        return batch_names(self.batches, self.plan.scored)
+        return batch_names(self.batches, self.plan.scored, self.plan.probes)
 
     def _computation(self) -> list[Any]:
         """What the model computes with its weights: the same ones mean something else under another configuration."""
@@ -99,7 +99,7 @@ def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> 
         work.loaded,
         work.layout,
         work.batches,
-        work.plan.scored,
+        work.plan,
         len({each.weight_key for each in work.formats.values()}),
     )
     tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
@@ -142,7 +142,8 @@ def _capture_and_replay(
         about = {"model": work.plan.cases[0].model.name, **work.facts}
         files = CaptureFiles(folder, work.batch_names, about)
     placement = plan.placement(files)
-    captured = capture(work.loaded, work.layout, work.batches, work.plan.scored, reporting.progress, placement)
+    scored, probes = work.plan.scored, work.plan.probes
+    captured = capture(work.loaded, work.layout, work.batches, scored, probes, reporting.progress, placement)
     if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made
         reporting.notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
@@ -150,7 +151,7 @@ def _capture_and_replay(
         captured,
         work.loaded,
         work.plan,
-        describe_rows(work.plan, work.batches, work.plan.scored),
+        describe_rows(work.plan, work.batches, scored),
         work.formats,
         reporting.progress,
         shared=_score_files(work, settings),

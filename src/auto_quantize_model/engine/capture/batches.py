@@ -69,9 +69,14 @@ def tokenize(plan: PassPlan, loaded: LoadedModel) -> list[TokenBatch]:
     return [_batch(tokens, each, int(pad), dataset, loaded.device) for each in plan.batches]
 
 
+def counted_logits(logits: Tensor, batch: TokenBatch) -> Tensor:
+    """The logits of the positions that the loss counts, a row each."""
+    return logits[:, :-1][batch.counted[:, :-1]]
+
+
 def causal_loss(logits: Tensor, batch: TokenBatch) -> Tensor:
     """Cross-entropy with float32 logits, the mean over the batch's counted positions."""
-    predictions = logits[:, :-1][batch.counted[:, :-1]].float()
+    predictions = counted_logits(logits, batch).float()
     targets = batch.input_ids[:, 1:][batch.counted[:, :-1]]
     return torch.nn.functional.cross_entropy(predictions, targets)
 

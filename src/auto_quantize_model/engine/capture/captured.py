@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ class GroupRows:
 
     group: Group
     inputs: list[Tensor]
-    gradients: dict[str, list[Tensor]]
+    gradients: dict[str, list[list[Tensor]]]
+    """By layer: of every batch the loss's, then that of every probe."""
 
     @property
     def complete(self) -> bool:
@@ -106,8 +108,8 @@ class Captured:
             inputs, gradients = self._rows_of(index, group)
             if inputs is not None:
                 rows.inputs.append(inputs)
-            for name, gradient in gradients.items():
-                rows.gradients[name].append(gradient)
+            for name, of_layer in gradients.items():
+                rows.gradients[name].append(of_layer)
         return rows
 
     @property
@@ -115,7 +117,7 @@ class Captured:
         """Whether some of the rows must be read from files."""
         return any(index not in self.batches for index in self.scored)
 
-    def _rows_of(self, index: int, group: Group) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def _rows_of(self, index: int, group: Group) -> tuple[Tensor | None, dict[str, list[Tensor]]]:
         batch = self.batches.get(index)
         if batch is not None:
             gradients = {name: batch.gradients.pop(name) for name in group.members if name in batch.gradients}
@@ -130,7 +132,7 @@ class Captured:
             files.write(index, batch)
         if index not in self.scored:
             return
-        tensors = [*batch.inputs.values(), *batch.gradients.values()]
+        tensors = [*batch.inputs.values(), *itertools.chain.from_iterable(batch.gradients.values())]
         size = sum(tensor.nbytes for tensor in tensors)
         if size <= self._left["device"]:
             self._left["device"] -= size
@@ -140,7 +142,7 @@ class Captured:
             self.batches[index] = dataclasses.replace(
                 batch,
                 inputs={name: to_host(tensor) for name, tensor in batch.inputs.items()},
-                gradients={name: to_host(tensor) for name, tensor in batch.gradients.items()},
+                gradients={name: [to_host(each) for each in tensors] for name, tensors in batch.gradients.items()},
             )
 
     def _check(self) -> None:
@@ -164,11 +166,12 @@ def capture(
     layout: Layout,
     batches: Sequence[TokenBatch],
     scored: Iterable[int],
+    probes: int,
     progress: Progress = silent,
     placement: Placement | None = None,
 ) -> Captured:
     """Run every batch once, or find it where it was kept."""
     captured = Captured(layout, scored, placement or Placement())
-    with recording(loaded, layout) as recorder:
+    with recording(loaded, layout, probes) as recorder:
         captured.fill(recorder, batches, progress)
     return captured

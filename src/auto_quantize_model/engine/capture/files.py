@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import replace_file, replace_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.recording import CapturedBatch
 
 _CHECKSUMS = "crc32"
-_MAXIMA, _OUTSIDE, _INPUT, _GRADIENT = "maxima", "outside", "input.", "gradient."
+_MAXIMA, _OUTSIDE, _INPUT = "maxima", "outside", "input."
 
 
 class DamagedCaptureError(CaseError):
@@ -71,11 +72,19 @@ class CaptureFiles:
         """A batch's maxima, and its largest gradient where there should be none."""
         return self._tensor(index, _MAXIMA), self._tensor(index, _OUTSIDE)
 
-    def read_rows(self, index: int, group: str, layers: Iterable[str]) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def read_rows(self, index: int, group: str, layers: Iterable[str]) -> tuple[Tensor | None, dict[str, list[Tensor]]]:
         """The input rows of a group and the gradient rows of its layers, as far as the batch has them."""
         names = self._checksums(index)
         inputs = self._tensor(index, _INPUT + group) if _INPUT + group in names else None
-        return inputs, {layer: self._tensor(index, _GRADIENT + layer) for layer in layers if _GRADIENT + layer in names}
+        gradients = {layer: list(self._gradients(index, layer)) for layer in layers}
+        return inputs, {layer: of_layer for layer, of_layer in gradients.items() if of_layer}
+
+    def _gradients(self, index: int, layer: str) -> Iterator[Tensor]:
+        names = self._checksums(index)
+        for number in itertools.count():
+            if _gradient(number, layer) not in names:
+                return
+            yield self._tensor(index, _gradient(number, layer))
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{self._names[index]}.safetensors"
@@ -108,18 +117,18 @@ class CaptureFiles:
         return DamagedCaptureError(f"{file}: damaged ({' '.join(reason.split())})")
 
 
-def batch_names(batches: Sequence[TokenBatch], scored: Iterable[int]) -> list[str]:
+def batch_names(batches: Sequence[TokenBatch], scored: Iterable[int], probes: int) -> list[str]:
     """What tells the batches of one model apart: their tokens, and what is done with them."""
     scoring = set(scored)
-    return [_name(batch, scoring=index in scoring) for index, batch in enumerate(batches)]
+    return [_name(batch, probes if index in scoring else None) for index, batch in enumerate(batches)]
 
 
-def _name(batch: TokenBatch, *, scoring: bool) -> str:
+def _name(batch: TokenBatch, probes: int | None) -> str:
     # A batch that scores also runs the head and backward: only the same work gives the same bits.
     parts = (batch.input_ids, batch.attention_mask, batch.counted)
     shape = str(tuple(batch.input_ids.shape)).encode()
     name = digest(shape, *(part.cpu().numpy().tobytes() for part in parts))
-    return f"{name}-{'scored' if scoring else 'calibrated'}"
+    return f"{name}-{'calibrated' if probes is None else f'scored-{probes}'}"
 
 
 def _named(batch: CapturedBatch) -> dict[str, Tensor]:
@@ -127,8 +136,16 @@ def _named(batch: CapturedBatch) -> dict[str, Tensor]:
         _MAXIMA: batch.maxima,
         _OUTSIDE: batch.outside,
         **{_INPUT + name: tensor for name, tensor in batch.inputs.items()},
-        **{_GRADIENT + name: tensor for name, tensor in batch.gradients.items()},
+        **{
+            _gradient(number, name): tensor
+            for name, tensors in batch.gradients.items()
+            for number, tensor in enumerate(tensors)
+        },
     }
+
+
+def _gradient(number: int, layer: str) -> str:
+    return f"gradient.{number}.{layer}"
 
 
 def _on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

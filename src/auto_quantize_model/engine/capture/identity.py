@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 ABOUT = "about.json"
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_CODE = ("engine/capture/batches.py", "engine/capture/recording.py", "engine/capture/files.py", "families/*.py")
+_CODE = (
+    *(f"engine/capture/{name}.py" for name in ("batches", "probes", "recording", "files")),
+    "families/*.py",
+)
 _DIGITS = 24
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.engine.capture.batches import causal_loss
+from auto_quantize_model.engine.capture.batches import causal_loss, counted_logits
+from auto_quantize_model.engine.capture.probes import probe_gradients
 from auto_quantize_model.errors import NotCoveredError
 
 if TYPE_CHECKING:
@@ -35,14 +36,14 @@ class CapturedBatch:
     """The largest gradient at a position that the loss does not count; zero in a causal model."""
     inputs: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """By group; empty where the batch only calibrates."""
-    gradients: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    """By layer."""
+    gradients: dict[str, list[Tensor]] = dataclasses.field(default_factory=dict)
+    """By layer: the loss's, then that of every probe."""
 
 
 @contextlib.contextmanager
-def recording(loaded: LoadedModel, layout: Layout) -> Iterator[Recorder]:
+def recording(loaded: LoadedModel, layout: Layout, probes: int) -> Iterator[Recorder]:
     """Keep the hooks on a model for the duration of a `with` block."""
-    recorder = Recorder(loaded, layout)
+    recorder = Recorder(loaded, layout, probes)
     handles = recorder.attach()
     try:
         yield recorder
@@ -54,9 +55,10 @@ def recording(loaded: LoadedModel, layout: Layout) -> Iterator[Recorder]:
 class Recorder:
     """The hooks on a model's linear layers, and what they record of one batch."""
 
-    def __init__(self, loaded: LoadedModel, layout: Layout) -> None:
+    def __init__(self, loaded: LoadedModel, layout: Layout, probes: int) -> None:
         self._loaded = loaded
         self._layout = layout
+        self._probes = probes
         self._scoring = False
         self._positions = 0
         self._rows = self._other_rows = torch.empty(0)
@@ -65,7 +67,7 @@ class Recorder:
         self._maxima: dict[str, Tensor] = {}
         self._outside: list[Tensor] = []
         self._inputs: dict[str, Tensor] = {}
-        self._gradients: dict[str, Tensor] = {}
+        self._gradients: dict[str, list[Tensor]] = {}
 
     def record(self, batch: TokenBatch, *, scoring: bool) -> CapturedBatch:
         """Run a batch: forward and backward if it scores, else forward and without logits."""
@@ -90,7 +92,10 @@ class Recorder:
     @torch.enable_grad()
     def _score(self, batch: TokenBatch) -> None:
         logits = self._loaded.model(**batch.inputs, use_cache=False).logits
-        causal_loss(logits, batch).backward()
+        causal_loss(logits, batch).backward(retain_graph=True)
+        counted = counted_logits(logits, batch)
+        for probe, gradient in enumerate(probe_gradients(counted, batch, self._probes), start=1):
+            counted.backward(gradient, retain_graph=probe < self._probes)
 
     @torch.no_grad()
     def _calibrate(self, batch: TokenBatch) -> None:
@@ -140,7 +145,7 @@ class Recorder:
     def _on_output(self, name: str) -> Any:
         def on_gradient(gradient: Tensor) -> None:
             rows = gradient.flatten(0, -2)
-            self._gradients[name] = rows.index_select(0, self._rows.to(rows.device))
+            self._gradients.setdefault(name, []).append(rows.index_select(0, self._rows.to(rows.device)))
             if len(self._other_rows):
                 # What is no number anyway becomes the group's status; here it would prove nothing.
                 outside = rows.index_select(0, self._other_rows.to(rows.device)).abs()

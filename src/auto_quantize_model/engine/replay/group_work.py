@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.replay.variants import InputVariant
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
-    Reduce = Callable[[Tensor, Tensor], Tensor]
-    """Makes one number a row of a difference, which it may overwrite, and the gradients there."""
+    Reduce = Callable[[Tensor, Sequence[Tensor]], Tensor]
+    """Makes numbers of each row of a difference, which it may overwrite, and the gradients there."""
 
 SATURATION = 1e10
 """ModelOpt clamps every product of a gradient and a difference to this."""
@@ -43,10 +43,12 @@ class RowSums:
     """Whether one was clamped."""
     underflowed: NDArray[np.bool_]
     """Whether one is zero in float32 alone; looked at only where every sum is zero."""
+    signed: NDArray[np.float64]
+    """Per probe and row: the sum of its products."""
 
     @classmethod
-    def zeros(cls, rows: int) -> RowSums:
-        return cls(np.zeros(rows), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool))
+    def zeros(cls, rows: int, probes: int) -> RowSums:
+        return cls(np.zeros(rows), np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool), np.zeros((probes, rows)))
 
 
 class GroupWork:
@@ -67,21 +69,24 @@ class GroupWork:
         self._device = self._own_weights[0].device
         self._chunk_elements = chunk_elements or CHUNK_ELEMENTS[self._device.type]
         self._inputs = self._float(seen.inputs)
-        self._gradients = _joined([self._float(seen.gradients[name]) for name in seen.group.members], dim=1)
+        self._gradients = [
+            _joined([self._float(parts) for parts in of_members], dim=1) for of_members in _by_kind(seen)
+        ]
         self._quantized: dict[str, Tensor] = {}
-        self._norms_on_host, self._arrived = _under_way(self._stacked(_norm))
+        self._sums_on_host, self._arrived = _under_way(self._stacked(_norm_and_dots, len(self._gradients)))
         self._forget()
 
     def exercised(self, batches: tuple[int, ...]) -> bool:
         """Whether in the batches' rows both the inputs and the gradients are more than zeros."""
         runs = self._rows.runs(batches)
-        return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients))
+        return all(any(bool(each[run].any()) for run in runs) for each in (self._inputs, self._gradients[0]))
 
     def row_sums(self) -> list[RowSums]:
-        """For every product of every variant: each row's sum of squares, as its root."""
+        """For every product of every variant: what each row adds to the scores."""
         if self._arrived is not None:
             self._arrived.synchronize()
-        norms = self._norms_on_host.numpy().astype(np.float64)
+        sums = self._sums_on_host.numpy().astype(np.float64)
+        norms, signed = sums[:, 0], sums[:, 1:]
         saturated = underflowed = np.zeros(norms.shape, dtype=bool)
         # Both are rare, so only now is it worth looking at single products.
         if not np.all(norms < SATURATION):
@@ -90,19 +95,19 @@ class GroupWork:
         if not norms.any(axis=1).all():
             underflowed = self._looked_at(_any_underflowed) > 0
         self._forget()
-        return [RowSums(*sums) for sums in zip(norms, saturated, underflowed, strict=True)]
+        return [RowSums(*each) for each in zip(norms, saturated, underflowed, signed, strict=True)]
 
     def _looked_at(self, reduce: Reduce) -> NDArray[np.float32]:
         with current(self._device):
-            values: NDArray[np.float32] = self._stacked(reduce).cpu().numpy()
+            values: NDArray[np.float32] = self._stacked(reduce, 1).squeeze(1).cpu().numpy()
         return values
 
     def _float(self, parts: Sequence[Tensor]) -> Tensor:
         """The rows of all batches, in float32 where the weights are."""
         return torch.cat([part.to(self._device, non_blocking=True) for part in parts]).float()
 
-    def _stacked(self, reduce: Reduce) -> Tensor:
-        return torch.stack([each for variant in self._variants for each in self._norms(variant, reduce)])
+    def _stacked(self, reduce: Reduce, numbers: int) -> Tensor:
+        return torch.stack([each for variant in self._variants for each in self._reduced(variant, reduce, numbers)])
 
     def _forget(self) -> None:
         """Free what can be computed again: the next group begins before this one ends."""
@@ -110,17 +115,20 @@ class GroupWork:
         for name in ("_weights", "_weight", "_unquantized"):
             self.__dict__.pop(name, None)
 
-    def _norms(self, variant: InputVariant, reduce: Reduce) -> Iterator[Tensor]:
+    def _reduced(self, variant: InputVariant, reduce: Reduce, numbers: int) -> Iterator[Tensor]:
         runs = self._rows.runs(variant.batches)
         quantized = self._quantized_inputs(variant) if variant.maxima else None
         for each in variant.products:
-            result = torch.zeros(len(self._inputs), device=self._inputs.device)
+            result = torch.zeros((numbers, len(self._inputs)), device=self._inputs.device)
+            # What only one side changes is not asked for in nats.
+            gradients = self._gradients if each.whole else self._gradients[:1]
             weight = self._weight if each.weight is None else self._quantized_weight(each.weight)
             if quantized is None:
                 weight = weight - self._weight
             for part in _chunks(runs, self._chunk_elements // len(weight)):
                 difference = self._difference(part, quantized, weight, alone=each.weight is None)
-                result[part] = reduce(difference, self._gradients[part])
+                values = reduce(difference, [of_kind[part] for of_kind in gradients])
+                result[: len(values), part] = values
             yield result
 
     def _difference(self, part: slice, quantized: Tensor | None, weight: Tensor, *, alone: bool) -> Tensor:
@@ -187,20 +195,30 @@ def _chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
             yield slice(start, min(start + step, run.stop))
 
 
-def _norm(difference: Tensor, gradients: Tensor) -> Tensor:
-    result: Tensor = torch.linalg.vector_norm(difference.mul_(gradients), dim=1)
-    return result
+def _by_kind(seen: GroupRows) -> Iterator[list[list[Tensor]]]:
+    """The loss's gradients, then those of every probe: by layer, and by batch."""
+    kinds = len(seen.gradients[seen.group.name][0])
+    for kind in range(kinds):
+        yield [[batch[kind] for batch in seen.gradients[name]] for name in seen.group.members]
 
 
-def _clamped_norm(difference: Tensor, gradients: Tensor) -> Tensor:
-    result: Tensor = torch.linalg.vector_norm(difference.mul_(gradients).clamp_(-SATURATION, SATURATION), dim=1)
-    return result
+def _norm_and_dots(difference: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    """With the loss's gradient the norm of the products, with each probe's their sum."""
+    of_loss, *of_probes = gradients
+    dots = [(difference * of_probe).sum(dim=1) for of_probe in of_probes]
+    return torch.stack([torch.linalg.vector_norm(difference.mul_(of_loss), dim=1), *dots])
 
 
-def _any_saturated(difference: Tensor, gradients: Tensor) -> Tensor:
-    return (difference.mul_(gradients).abs_() >= SATURATION).any(dim=1).float()
+def _clamped_norm(difference: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    products = difference.mul_(gradients[0]).clamp_(-SATURATION, SATURATION)
+    result: Tensor = torch.linalg.vector_norm(products, dim=1)
+    return result[None]
 
 
-def _any_underflowed(difference: Tensor, gradients: Tensor) -> Tensor:
+def _any_saturated(difference: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+    return (difference.mul_(gradients[0]).abs_() >= SATURATION).any(dim=1).float()[None]
+
+
+def _any_underflowed(difference: Tensor, gradients: Sequence[Tensor]) -> Tensor:
     """Where both factors are more than zero, of a row whose norm is zero."""
-    return ((difference != 0) & (gradients != 0)).any(dim=1).float()
+    return ((difference != 0) & (gradients[0] != 0)).any(dim=1).float()[None]

@@ -131,7 +131,7 @@ class _Begun:
     def finish(self) -> _GroupScores:
         """Wait for the products, and make the scores of them."""
         products = [each for variant in self._variants for each in variant.products]
-        nothing = [RowSums.zeros(len(self._rows.batch))] * len(products)
+        nothing = [RowSums.zeros(len(self._rows.batch), self._plan.probes)] * len(products)
         sums = nothing if self._work is None else self._work.row_sums()
         sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
         for each, values in zip(products, sums, strict=True):
@@ -150,9 +150,12 @@ def _group_score(
     samples = rows.take(rows.sample, size.scored)
     squares = np.square(rows.take(sums.norms, size.scored))
     sample_scores = _per_sample(samples, squares, size.scored_samples)
-    sample_kl = _per_sample(samples, squares * rows.kl_shares(size.scored), size.scored_samples)
+    signed = np.stack(
+        [_per_sample(samples, of_probe, size.scored_samples) for of_probe in rows.take(sums.signed, size.scored)]
+    )
+    sample_kl = 0.5 * np.square(signed).mean(axis=0) / rows.tokens(size.scored)
     status: Status = "scored"
-    if not np.isfinite(squares).all():
+    if not (np.isfinite(squares).all() and np.isfinite(sample_kl).all()):
         status = "non_finite"
     elif rows.take(sums.saturated, size.scored).any():
         status = "saturated"
@@ -164,6 +167,7 @@ def _group_score(
         predicted_kl=float(sample_kl.sum()),
         sample_scores=sample_scores,
         sample_kl=sample_kl,
+        signed=signed,
         status=status,
         split=_split(size, rows, sides) if len(sides) > 1 else None,
     )

@@ -1,4 +1,4 @@
-"""Where each row of a capture comes from: its batch, its caption, and what its loss is a mean over."""
+"""Where each row of a capture comes from: its batch and its caption."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
 class Rows:
     """Where each row of a capture comes from; the same for all its groups, so each answer is worked out once."""
 
-    def __init__(self, batch: NDArray[np.int64], sample: NDArray[np.int64], loss_tokens: NDArray[np.int64]) -> None:
+    def __init__(self, batch: NDArray[np.int64], sample: NDArray[np.int64]) -> None:
         self.batch = batch
         self.sample = sample
-        self._loss_tokens = loss_tokens
         self._runs: dict[tuple[int, ...], list[slice]] = {}
-        self._kl_shares: dict[tuple[int, ...], NDArray[np.float64]] = {}
 
     def runs(self, batches: tuple[int, ...]) -> list[slice]:
         """The contiguous stretches of rows that belong to the batches."""
@@ -33,15 +31,12 @@ class Rows:
         return self._runs[batches]
 
     def take(self, values: NDArray[Any], batches: tuple[int, ...]) -> NDArray[Any]:
-        """The values of the rows that belong to the batches."""
-        return np.concatenate([values[run] for run in self.runs(batches)])
+        """The values of the rows that belong to the batches; rows come last."""
+        return np.concatenate([values[..., run] for run in self.runs(batches)], axis=-1)
 
-    def kl_shares(self, batches: tuple[int, ...]) -> NDArray[np.float64]:
-        """What turns each row's sum of squared products into its share of the predicted KL."""
-        if batches not in self._kl_shares:
-            in_batch = self._loss_tokens[self.take(self.batch, batches)].astype(np.float64)
-            self._kl_shares[batches] = 0.5 * np.square(in_batch) / self._loss_tokens[list(batches)].sum()
-        return self._kl_shares[batches]
+    def tokens(self, batches: tuple[int, ...]) -> int:
+        """How many positions of the batches the loss counts: they are the rows."""
+        return sum(run.stop - run.start for run in self.runs(batches))
 
 
 def describe_rows(plan: PassPlan, batches: Sequence[TokenBatch], scored: Sequence[int]) -> Rows:
@@ -51,5 +46,4 @@ def describe_rows(plan: PassPlan, batches: Sequence[TokenBatch], scored: Sequenc
         counts = batches[index].counted.sum(dim=1).cpu().numpy()
         batch_of.append(np.full(int(counts.sum()), index))
         sample_of.append(np.repeat(np.arange(len(counts)) + plan.batches[index].start, counts))
-    loss_tokens = np.array([batch.loss_tokens for batch in batches], dtype=np.int64)
-    return Rows(np.concatenate(batch_of), np.concatenate(sample_of), loss_tokens)
+    return Rows(np.concatenate(batch_of), np.concatenate(sample_of))

@@ -61,11 +61,13 @@ def _key(key: FormatSize) -> str:
 def _to_json(score: GroupScore) -> dict[str, Any]:
     assert score.sample_scores is not None  # noqa: S101  replay always has them
     assert score.sample_kl is not None  # noqa: S101
+    assert score.signed is not None  # noqa: S101
     return {
         "score": score.score,
         "predicted_kl": score.predicted_kl,
         "sample_scores": score.sample_scores.tolist(),
         "sample_kl": score.sample_kl.tolist(),
+        "signed": score.signed.tolist(),
         "status": score.status,
         "split": None if score.split is None else [score.split.weights, score.split.activations],
     }
@@ -78,6 +80,7 @@ def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
         predicted_kl=values["predicted_kl"],
         sample_scores=np.array(values["sample_scores"], dtype=np.float64),
         sample_kl=np.array(values["sample_kl"], dtype=np.float64),
+        signed=np.array(values["signed"], dtype=np.float64),
         status=values["status"],
         split=None if values["split"] is None else Split(*values["split"]),
     )

@@ -26,6 +26,11 @@ class Product:
     """How the weights are quantized; None: not at all."""
     serves: tuple[tuple[FormatSize, Side], ...]
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is what a format does, and not a side of that alone."""
+        return any(side == "both" for _, side in self.serves)
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class InputVariant:
