@@ -23,7 +23,7 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
     entries["lm_head.quant_recipe"] = _head()
     members = [module for entry in entries.values() for module in entry["modules"]]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "case": {"id": case.id, "model": case.model.name, "pair": case.pair.name, "size": case.size},
         "scheme": {
             "name": case.pair.scheme_name,
@@ -56,6 +56,7 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
             "scored_samples": 16,
             "scored_tokens": 229,
             "loss_tokens": 213,
+            "probes": 2,
             "batch_size": 8,
             "captions_sha256": "b" * 64,
         },
@@ -68,6 +69,12 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
             "score": sum(scores),
             "is_satisfied": True,
             "status": "optimal",
+        },
+        "predicted_kl": {
+            "sum": 30 * sum(scores),
+            "sum_ci95": [24 * sum(scores), 36 * sum(scores)],
+            "whole": 33 * sum(scores),
+            "whole_ci95": [21 * sum(scores), 45 * sum(scores)],
         },
         "layer_sensitivity": entries,
         "sensitivity_ranking": [

@@ -76,7 +76,7 @@ def test_a_fact_more_about_the_environment_changes_the_structure_and_is_written(
 def test_a_manifest_of_a_newer_version_is_never_written_over(case: Case, manifest: dict[str, Any]) -> None:
     publish(case, manifest)
     file = baseline_manifest(case)
-    newer = file.read_text(encoding="utf-8").replace('"schema_version": 1', '"schema_version": 99')
+    newer = file.read_text(encoding="utf-8").replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99')
     file.write_text(newer, encoding="utf-8")
     with pytest.raises(InputError, match="schema_version is 99"):
         publish_case(case, manifest, None)

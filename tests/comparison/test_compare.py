@@ -211,6 +211,20 @@ def test_a_predicted_kl_that_only_one_engine_gives_is_left_out(manifest: dict[st
     assert {change.measure for change in comparison.groups} == {"importance"}
 
 
+def test_predicted_kls_of_two_schemas_are_not_compared(manifest: dict[str, Any]) -> None:
+    """The first version's is another estimate of the same: a factor between them is no drift."""
+    first = scaled(manifest, 1.3, 0, "predicted_kl")
+    first["schema_version"] = 1
+    del first["predicted_kl"], first["calibration"]["probes"]
+    comparison = compare(first, manifest, TOLERANCES)
+    assert comparison.verdict == "identical"
+    lines = list(describe(comparison))
+    assert "  not compared, for the schemas' versions estimate it differently: predicted_kl" in lines
+    assert any("only one of the two states it: calibration.probes" in line for line in lines)
+    first["layer_sensitivity"][group_key(1)]["importance"] *= 1.3
+    assert compare(first, manifest, TOLERANCES).verdict == "drift"
+
+
 def test_a_group_that_only_one_has_is_named(manifest: dict[str, Any]) -> None:
     fewer = copy.deepcopy(manifest)
     del fewer["layer_sensitivity"][group_key(0)]

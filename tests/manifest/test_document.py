@@ -21,7 +21,16 @@ LEGACY_KEYS = {
     "sensitivity_ranking",
     "dataset",
 }
-NEWER_KEYS = {"schema_version", "case", "engine", "environment", "calibration", "quantization", "statistics"}
+NEWER_KEYS = {
+    "schema_version",
+    "case",
+    "engine",
+    "environment",
+    "calibration",
+    "quantization",
+    "predicted_kl",
+    "statistics",
+}
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,8 @@ class Comparison:
     band: ChosenBand
     unstated: tuple[str, ...]
     """What only one of the two states, where one is an older manifest: that decides nothing."""
+    redefined: tuple[str, ...]
+    """Numbers that the two estimate in different ways, as one is of an earlier schema: they are not compared."""
     unmeasured: tuple[str, ...]
     """Groups that only one of the two has, without a number, where one is an older manifest."""
 
@@ -123,10 +125,11 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
 
     Two numbers agree when they differ by at most the tolerance times the larger of the two, so that the verdict does
     not depend on which of them is the baseline. A predicted KL that only one engine gives is left out. Where one of
-    the two is an older manifest, only what both state is compared.
+    the two is an older manifest, or of an earlier schema, only what both state in the same way is compared.
     """
-    partial = is_older(baseline) or is_older(manifest)
-    old, new = _comparable(baseline, manifest) if partial else (baseline, manifest)
+    redefined = _redefined(baseline, manifest)
+    partial = bool(redefined) or is_older(baseline) or is_older(manifest)
+    old, new = _comparable(baseline, manifest, redefined) if partial else (baseline, manifest)
     matching, band = match_groups(old, new), choose_band(old, new, tolerances)
     total_old, total_new = _total(old), _total(new)
     both_have_total = total_old is not None and total_new is not None
@@ -151,6 +154,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
         total_new=total_new,
         band=band,
         unstated=tuple(unstated),
+        redefined=redefined,
         unmeasured=tuple(each.key.removeprefix(f"{_GROUPS}.").removesuffix(RECIPE_SUFFIX) for each in unmeasured),
     )
     return dataclasses.replace(comparison, verdict=_verdict(comparison))
@@ -187,13 +191,25 @@ def _most_moved_first(change: GroupChange) -> float:
     return -float(f"{change.distance:.6g}")
 
 
-def _comparable(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _redefined(baseline: Mapping[str, Any], manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """An unversioned manifest has no predicted KL at all."""
+    versions = {each.get("schema_version") for each in (baseline, manifest)} - {None}
+    return ("predicted_kl",) if len(versions) > 1 else ()
+
+
+def _comparable(
+    baseline: Mapping[str, Any], manifest: Mapping[str, Any], redefined: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two manifests, one of them at least an older one, without what their tools only write differently."""
     both = normalised(baseline), normalised(manifest)
     one, other = (mapping(each, "model").get("id") for each in both)
     alike = one is not None and other is not None and same_model(one, other)
     other_layers = mapping(both[0], "layers").keys() != mapping(both[1], "layers").keys()
     for each in both:
+        each[_GROUPS] = {
+            name: {key: value for key, value in entry.items() if key not in redefined}
+            for name, entry in mapping(each, _GROUPS).items()
+        }
         each["autoquant_state"] = _without(mapping(each, "autoquant_state"), "keys")
         if alike:
             each["model"] = _without(mapping(each, "model"), "id")

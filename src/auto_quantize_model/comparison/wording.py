@@ -45,6 +45,8 @@ def reasons(comparison: Comparison) -> Iterator[str]:
         yield f"  not measured, and only one has them: {_examples(comparison.unmeasured)}"
     if comparison.unstated:
         yield f"  not compared, for only one of the two states it: {', '.join(comparison.unstated)}"
+    if comparison.redefined:
+        yield f"  not compared, for the schemas' versions estimate it differently: {', '.join(comparison.redefined)}"
     if comparison.verdict != "identical":
         band = comparison.band
         yield f"  tolerances: {band.group:g} a group, {band.total:g} in total ({band.name}: {band.reason})"
@@ -70,7 +72,8 @@ def _reasons(comparison: Comparison) -> Iterator[str]:
     """What decided, each with the foremost example."""
     band, drifted, worst = comparison.band, comparison.drifted_groups, comparison.worst
     if comparison.verdict == "identical":
-        yield "every score that both state is the same" if comparison.unstated else "every score is the same"
+        partly = comparison.unstated or comparison.redefined
+        yield "every score that both state is the same" if partly else "every score is the same"
     if comparison.verdict == "within_noise":
         yield f"no group moved by more than {band.group:.3g} of its number"
     if comparison.verdict == "incomparable":

@@ -9,6 +9,7 @@ import numpy as np
 
 from auto_quantize_model.manifest.confidence import NOT_KNOWN, describe_confidence
 from auto_quantize_model.manifest.document import RECIPE_SUFFIX, SCHEMA_VERSION
+from auto_quantize_model.manifest.total import describe_total
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
 from auto_quantize_model.scores import MEASURED
 from auto_quantize_model.statistics.uncertainty import ranks
@@ -66,6 +67,7 @@ def build_manifest(
             "is_satisfied": selection.status in ("optimal", "partial"),
             "status": selection.status,
         },
+        "predicted_kl": describe_total(scores, selection),
         "layer_sensitivity": entries,
         "sensitivity_ranking": _ranking(entries),
         "statistics": confidence.statistics,
@@ -102,6 +104,7 @@ def _calibration(case: Case, size: SizePlan, scores: CaseScores) -> dict[str, An
         "scored_samples": size.scored_samples,
         "scored_tokens": scores.scored_tokens,
         "loss_tokens": scores.loss_tokens,
+        "probes": case.autoquant.probes,
         "batch_size": case.autoquant.batch_size,
         "captions_sha256": size.captions_sha256,
     }

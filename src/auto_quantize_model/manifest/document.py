@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from jsonschema_rs import Draft202012Validator, ValidationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_SCHEMAS = {1: "schema_1.json", SCHEMA_VERSION: "schema.json"}
+"""Every version that can be read. In the first, `predicted_kl` is another estimate, and there is no total of it."""
 RECIPE_SUFFIX = ".quant_recipe"
 """What ModelOpt appends to a group's name."""
 _MOST_ERRORS = 2
@@ -65,13 +67,9 @@ def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str
     if isinstance(value, dict) and isinstance(value.get("layer_sensitivity"), list):
         raise InputError(f"{path}: not a manifest but a report of one; give the *_quant_manifest.json beside it")
     newer = isinstance(value, dict) and "schema_version" in value
-    if newer and value["schema_version"] != SCHEMA_VERSION:
-        raise UnknownVersionError(
-            f"{path}: schema_version is {value['schema_version']!r}; this version of the package reads "
-            f"{SCHEMA_VERSION}; install the one that wrote it"
-        )
+    schema = _schema_of(value["schema_version"], path) if newer else None
     try:
-        _check(value, "schema.json" if newer and complete else "schema_older.json")
+        _check(value, schema if schema is not None and complete else "schema_older.json")
     except InvalidManifestError as error:
         raise InputError(f"{path}: not a manifest: {error}") from None
     result: dict[str, Any] = value
@@ -82,6 +80,16 @@ def mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """What is under a key, if that is a mapping; else an empty one."""
     inner = value.get(key)
     return inner if isinstance(inner, Mapping) else {}
+
+
+def _schema_of(version: object, path: str) -> str:
+    known = _SCHEMAS.get(version) if isinstance(version, int) and not isinstance(version, bool) else None
+    if known is None:
+        raise UnknownVersionError(
+            f"{path}: schema_version is {version!r}; this version of the package reads "
+            f"{' and '.join(map(str, _SCHEMAS))}; install the one that wrote it"
+        )
+    return known
 
 
 def _refuse_constant(name: str) -> None:

@@ -135,13 +135,22 @@ def _at(manifest: Mapping[str, Any], *keys: str) -> Any:
 
 def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     calibration, engine = manifest["calibration"], manifest["engine"]
-    yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token"
+    yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token{_whole(manifest)}"
     yield (
         f"- **Calibrated on:** {calibration['calibrated_samples']} captions "
         f"({calibration['calibrated_tokens']} tokens) of `{manifest['dataset']['name']}`"
     )
     yield f"- **Scored on:** {calibration['scored_samples']} captions ({calibration['loss_tokens']} predicted tokens)"
     yield f"- **Engine:** `{engine['name']}` on `{engine['device']}` in `{engine['dtype']}`"
+
+
+def _whole(manifest: Mapping[str, Any]) -> str:
+    """What the sum leaves out; nothing where a manifest is of the first schema, or its engine has no probes."""
+    whole, interval = _at(manifest, "predicted_kl", "whole"), _at(manifest, "predicted_kl", "whole_ci95")
+    if whole is None:
+        return ""
+    sure = "" if interval is None else f", 95 % interval {_interval(interval)}"
+    return f", the sum of the groups; `{_scientific(whole)}` with what their errors do to each other{sure}"
 
 
 def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:

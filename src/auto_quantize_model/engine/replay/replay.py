@@ -15,6 +15,7 @@ from auto_quantize_model.engine.replay.variants import input_variants
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
+from auto_quantize_model.statistics.total_kl import caption_kl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def _group_score(
     signed = np.stack(
         [_per_sample(samples, of_probe, size.scored_samples) for of_probe in rows.take(sums.signed, size.scored)]
     )
-    sample_kl = 0.5 * np.square(signed).mean(axis=0) / rows.tokens(size.scored)
+    sample_kl = caption_kl(signed, rows.tokens(size.scored))
     status: Status = "scored"
     if not (np.isfinite(squares).all() and np.isfinite(sample_kl).all()):
         status = "non_finite"
