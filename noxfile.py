@@ -146,6 +146,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def truth(session: nox.Session) -> None:
+    """Measure how true the predicted KL is, on the embedded model (minutes; `-- --help`: other models, captions)."""
+    install(session)
+    session.run("python", "-m", "benchmarks.truth", *session.posargs)
+
+
+@nox.session(default=False)
 def train_tiny(session: nox.Session) -> None:
     """Train the embedded model again and rewrite its model card (under 15 minutes on two cores)."""
     install(session)
