@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +14,17 @@ if TYPE_CHECKING:
 
 SCORES = (3e-4, 2e-5, 7e-6, 0.0)
 PREFIX = "model.language_model.layers"
+CONFIG: dict[str, Any] = {
+    "algorithm": "max",
+    "quant_cfg": [
+        {"quantizer_name": "*", "enable": False},
+        {
+            "quantizer_name": "*weight_quantizer",
+            "cfg": {"enable": True, "num_bits": [4, 3], "axis": 0},
+            "enable": True,
+        },
+    ],
+}
 
 
 def group_key(index: int) -> str:
@@ -86,18 +100,11 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
 
 
 def _quantization(case: Case) -> dict[str, Any]:
-    weight = {"enable": True, "num_bits": [4, 3], "axis": 0}
     return {
         "format": case.pair.format.name,
         "effective_bits": 8.0,
-        "config": {
-            "algorithm": "max",
-            "quant_cfg": [
-                {"quantizer_name": "*", "enable": False},
-                {"quantizer_name": "*weight_quantizer", "cfg": weight, "enable": True},
-            ],
-        },
-        "config_sha256": "c" * 64,
+        "config": copy.deepcopy(CONFIG),
+        "config_sha256": hashlib.sha256(json.dumps(CONFIG, sort_keys=True, separators=(",", ":")).encode()).hexdigest(),
     }
 
 

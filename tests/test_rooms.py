@@ -19,6 +19,7 @@ SOURCE = ROOT / "src" / PACKAGE
 ORDER = (
     # What every room may use.
     "flags",
+    "quoting",
     "errors",
     "engines",
     "device_names",

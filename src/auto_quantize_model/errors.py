@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.flags import both_flags
+from auto_quantize_model.quoting import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +15,17 @@ if TYPE_CHECKING:
 class InputError(ValueError):
     """Something the user gave is wrong: a file, a name, a device. The message is one line."""
 
+    def __init__(self, message: object) -> None:
+        """Whatever names are in it, it stays one line."""
+        super().__init__(visible(str(message)))
+
 
 class CaseError(RuntimeError):
     """One case cannot be run, while others can. The message is one line."""
+
+    def __init__(self, message: object) -> None:
+        """Whatever names are in it, it stays one line."""
+        super().__init__(visible(str(message)))
 
 
 class UnavailableError(CaseError):

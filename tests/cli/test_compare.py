@@ -96,7 +96,7 @@ def test_every_form_says_what_and_why_and_goes_to_a_file_too(tree: Path, run: An
     old, new = file_of(tree, "wfp8_afp16"), file_of(tree, "wfp8_afp8")
     status, out, _ = run(old, new, "--format", form)
     assert status == 1
-    worst = "model.language_model.layers.2.mlp.down_proj"
+    worst = "model.language_model.layers.5.self_attn.q_proj"
     for word in ("incomparable", "the pair's resolved config", "quantization.config_sha256", worst, "0.998"):
         assert word in out, word
     assert run(old, new, "--format", form, "--output", "there/comparison.txt") == (

@@ -233,7 +233,7 @@ def test_text_that_no_file_can_hold_is_one_line(older: Path, capsys: pytest.Capt
     older.write_text(json.dumps(manifest), encoding="utf-8")
     assert main(["report", str(older)]) == 2
     error = capsys.readouterr().err
-    assert "surrogates not allowed" in error
+    assert "a character that cannot be printed, in or under the key 'name'" in error
     assert error.count("\n") == 1
     assert not (older.parent / "per-layer-sensitivity.md").exists()
 

@@ -190,7 +190,7 @@ def test_a_changed_hash_stands_before_the_many_leaves_behind_it(manifest: dict[s
     other["quantization"]["config"]["quant_cfg"] = [{"quantizer_name": f"*{n}", "enable": True} for n in range(9)]
     lines = list(describe(compare(manifest, other, TOLERANCES)))
     assert lines[1] == "  what differs, the most likely cause first:"
-    shas = f'"{"c" * 31}... -> "{"d" * 31}...'
+    shas = f'"{manifest["quantization"]["config_sha256"][:31]}... -> "{"d" * 31}...'
     assert lines[2] == f"    1. the pair's resolved config: quantization.config_sha256: {shas}"
     assert 'quantization.config.quant_cfg[0].quantizer_name: "*" -> "*0"' in lines[3]
     assert lines[6].startswith("         ... and ")

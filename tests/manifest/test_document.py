@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auto_quantize_model import run_cases
-from auto_quantize_model.manifest.document import InvalidManifestError, check_manifest, dumps
+from auto_quantize_model.manifest.document import check_manifest, dumps
+from auto_quantize_model.manifest.schema import InvalidManifestError
 
 if TYPE_CHECKING:
     from auto_quantize_model import Suite

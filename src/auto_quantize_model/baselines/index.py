@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model import quoting
 from auto_quantize_model.baselines.store import Baselines, baseline_folder
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import markdown
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
@@ -80,10 +82,10 @@ def _cases(suite: Suite, model: str) -> Sequence[Case]:
 def _lines(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
     cases = _cases(suite, model)
     published = [(case, baseline) for case in cases if (baseline := baselines.manifest(case)) is not None]
-    yield f"# Layer sensitivity of {model}"
+    yield f"# Layer sensitivity of {quoting.markdown(model)}"
     yield ""
     if not published:
-        yield f"No case is published yet. To create: `{publish_command(suite_folder(suite), model)}`."
+        yield f"No case is published yet. To create: {code(publish_command(suite_folder(suite), model))}."
         return
     yield "The baselines that runs are compared with: one folder a case, with its manifest and the reports rendered"
     yield "from it. This page is generated from the manifests whenever a case is published; edits are lost. Captions"
@@ -100,15 +102,15 @@ def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[st
     newer = not is_older(baseline)
     state = mapping(baseline, "autoquant_state")
     bits = mapping(state, "constraints").get("effective_bits")
-    yield f"[{case.id}]({report.as_posix()})"
-    yield f"`{baseline['quantization']['format']}`" if newer else _NOTHING
+    yield f"[{quoting.markdown(case.id)}]({report.as_posix()})"
+    yield code(baseline["quantization"]["format"]) if newer else _NOTHING
     yield _NOTHING if bits is None else f"{bits:.2f}"
     yield str(baseline["calibration"]["calibrated_samples"]) if newer else _NOTHING
     yield _scientific(state.get("score"))
     yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
     worst = rows(baseline)[0]
-    yield f"`{worst['layer']}`" if worst.get("sensitivity") is not None else _NOTHING
-    yield f"`{publish_command(suite_folder(suite), case.id)}`"
+    yield code(worst["layer"]) if worst.get("sensitivity") is not None else _NOTHING
+    yield code(publish_command(suite_folder(suite), case.id))
 
 
 def _scientific(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +18,10 @@ from auto_quantize_model.baselines.store import (
 from auto_quantize_model.comparison.bands import MACHINE
 from auto_quantize_model.comparison.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.manifest.document import InvalidManifestError, UnknownVersionError, check_manifest, dumps
+from auto_quantize_model.manifest.consistency import inconsistencies, nonsense
+from auto_quantize_model.manifest.document import UnknownVersionError, dumps
 from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.manifest.schema import SCHEMA_VERSION, InvalidManifestError, check_schema
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.scores import MEASURED
 
@@ -85,12 +88,12 @@ def _recover(case: Case) -> None:
 
 def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
     try:
-        check_manifest(manifest)
+        check_schema(manifest, SCHEMA_VERSION)
     except InvalidManifestError as error:
         raise CaseError(f"{case.id}: the manifest is incomplete: {error}") from None
     if manifest["case"]["id"] != case.id:
         raise CaseError(f"{case.id}: the manifest is of case '{manifest['case']['id']}'")
-    flaw = next(_flaws(manifest), None)
+    flaw = next(itertools.chain(_flaws(manifest), nonsense(manifest), inconsistencies(manifest)), None)
     if flaw is not None:
         raise CaseError(f"{case.id}: {flaw}")
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
+from auto_quantize_model.quoting import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -56,9 +58,9 @@ def add_row(made: Table, cells: Iterable[str]) -> None:
     """Add one more row to a table."""
     from rich.text import Text
 
-    made.add_row(*(Text(cell) for cell in cells))
+    made.add_row(*(Text(visible(cell)) for cell in cells))
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:
     """Print one line as it is: nothing in it is markup, and it is not wrapped."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)

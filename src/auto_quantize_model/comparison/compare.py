@@ -10,8 +10,9 @@ from auto_quantize_model.comparison.bands import MACHINE, choose_band
 from auto_quantize_model.comparison.causes import causes
 from auto_quantize_model.comparison.differences import ABSENT, Difference, differences_in
 from auto_quantize_model.comparison.matching import match_groups
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX, mapping
+from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older, normalised, same_model
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

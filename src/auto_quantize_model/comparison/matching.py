@@ -6,8 +6,9 @@ import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX, mapping
+from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import canonical_layer
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,14 +6,16 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model import quoting
 from auto_quantize_model.comparison.differences import ABSENT
 from auto_quantize_model.comparison.wording import reasons, shown_ratio, summary
 from auto_quantize_model.manifest.document import dumps
+from auto_quantize_model.quoting import code, visible
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from auto_quantize_model.comparison.compare import Comparison, GroupChange
     from auto_quantize_model.comparison.differences import Difference
@@ -82,15 +84,15 @@ def spearman_line(case: ComparedCase) -> str | None:
 def _lines(sides: SideBySide) -> Iterator[str]:
     yield "# Comparison"
     yield ""
-    yield f"- **A:** `{sides.old}`"
-    yield f"- **B:** `{sides.new}`"
+    yield f"- **A:** {code(sides.old)}"
+    yield f"- **B:** {code(sides.new)}"
     yield f"- **Verdict:** {sides.verdict}"
     for name, lone in (("A", sides.only_old), ("B", sides.only_new)):
         if lone:
-            yield f"- **Only in {name}:** {', '.join(f'`{each}`' for each in lone)}"
+            yield f"- **Only in {name}:** {', '.join(map(code, lone))}"
     if len(sides.cases) > 1:
         yield ""
-        yield from markdown_table(OVERVIEW, map(overview_row, sides.cases))
+        yield from markdown_table(OVERVIEW, map(_quoted, map(overview_row, sides.cases)))
     for case in sides.cases:
         if len(sides.cases) == 1 or case.comparison.verdict != "identical":
             yield ""
@@ -99,14 +101,15 @@ def _lines(sides: SideBySide) -> Iterator[str]:
 
 def _section(case: ComparedCase) -> Iterator[str]:
     comparison = case.comparison
-    yield f"## {case.name}"
+    yield f"## {quoting.markdown(case.name)}"
     yield ""
-    yield summary(comparison)
+    yield quoting.markdown(summary(comparison))
     because = list(reasons(comparison))
     if because:
         yield ""
         yield "```text"
-        yield from because
+        # No line can end the block: those of a comparison begin with two blanks.
+        yield from map(visible, because)
         yield "```"
     yield ""
     totals = (shown_number(comparison.total_old), shown_number(comparison.total_new))
@@ -115,7 +118,11 @@ def _section(case: ComparedCase) -> Iterator[str]:
     if spearman is not None:
         yield f"- {spearman}"
     yield ""
-    yield from markdown_table(GROUPS, map(group_row, comparison.groups))
+    yield from markdown_table(GROUPS, map(_quoted, map(group_row, comparison.groups)))
+
+
+def _quoted(cells: Iterable[str]) -> list[str]:
+    return [quoting.markdown(cell) for cell in cells]
 
 
 def _document(case: ComparedCase) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from auto_quantize_model.explain.causes import Cause, UntestedCause, find_differ
 from auto_quantize_model.explain.remaining import likelihood, remaining_differences
 from auto_quantize_model.explain.reruns import NOTHING, Reruns, manifest_of
 from auto_quantize_model.explain.shares import split_drift
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX
 from auto_quantize_model.manifest.older import canonical_layer
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

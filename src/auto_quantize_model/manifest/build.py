@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auto_quantize_model.manifest.confidence import NOT_KNOWN, describe_confidence
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX, SCHEMA_VERSION
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX, SCHEMA_VERSION
 from auto_quantize_model.manifest.total import describe_total
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
 from auto_quantize_model.scores import MEASURED

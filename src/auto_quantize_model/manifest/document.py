@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import math
-import operator
 from collections.abc import Mapping
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.consistency import inconsistencies, nonsense
+from auto_quantize_model.manifest.schema import SCHEMA_VERSION, VERSIONS, InvalidManifestError, check_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from jsonschema_rs import Draft202012Validator, ValidationError
-
-SCHEMA_VERSION = 2
-_SCHEMAS = {1: "schema_1.json", SCHEMA_VERSION: "schema.json"}
-"""Every version that can be read. In the first, `predicted_kl` is another estimate, and there is no total of it."""
-RECIPE_SUFFIX = ".quant_recipe"
-"""What ModelOpt appends to a group's name."""
-_MOST_ERRORS = 2
-"""Enough to show a key that was renamed: the one is missing, the other is unexpected."""
-
-
-class InvalidManifestError(ValueError):
-    """A manifest does not keep the contract; it must not be written."""
 
 
 class UnknownVersionError(InputError):
@@ -41,8 +26,11 @@ def dumps(value: Mapping[str, Any]) -> str:
 
 
 def check_manifest(manifest: Mapping[str, Any]) -> None:
-    """Validate a manifest against the JSON Schema."""
-    _check(manifest, "schema.json")
+    """Make sure that a manifest keeps the JSON Schema, and that its numbers can be true and agree with each other."""
+    check_schema(manifest, SCHEMA_VERSION)
+    problem = next(itertools.chain(nonsense(manifest), inconsistencies(manifest)), None)
+    if problem is not None:
+        raise InvalidManifestError(problem)
 
 
 def read_manifest(path: Path, *, complete: bool = True) -> dict[str, Any]:
@@ -60,18 +48,24 @@ def parse_manifest(text: bytes, path: str, *, complete: bool = True) -> dict[str
     """Read a manifest of any age from its bytes; `path` says in errors where they came from."""
     try:
         value = json.loads(
-            text.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite
+            text.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            parse_float=_finite,
+            object_pairs_hook=_object,
         )
     except (ValueError, RecursionError) as error:  # also UTF-8 that is none, and numbers too long to read
         raise InputError(f"{path}: not valid JSON: {error}") from None
     if isinstance(value, dict) and isinstance(value.get("layer_sensitivity"), list):
         raise InputError(f"{path}: not a manifest but a report of one; give the *_quant_manifest.json beside it")
-    newer = isinstance(value, dict) and "schema_version" in value
-    schema = _schema_of(value["schema_version"], path) if newer else None
+    version = _version_of(value, path)
     try:
-        _check(value, schema if schema is not None and complete else "schema_older.json")
+        check_schema(value, version if complete else None)
     except InvalidManifestError as error:
         raise InputError(f"{path}: not a manifest: {error}") from None
+    problem = next(nonsense(value), None) if version is not None and complete else None
+    if problem is not None:
+        raise InputError(f"{path}: no run can have written this: {problem}; restore the file from where it was made")
     result: dict[str, Any] = value
     return result
 
@@ -82,14 +76,35 @@ def mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _schema_of(version: object, path: str) -> str:
-    known = _SCHEMAS.get(version) if isinstance(version, int) and not isinstance(version, bool) else None
-    if known is None:
+def _version_of(value: object, path: str) -> int | None:
+    """Which schema a document is of; None for those from before versions."""
+    if not isinstance(value, dict) or "schema_version" not in value:
+        return None
+    version = value["schema_version"]
+    if isinstance(version, bool) or version not in VERSIONS:
         raise UnknownVersionError(
             f"{path}: schema_version is {version!r}; this version of the package reads "
-            f"{' and '.join(map(str, _SCHEMAS))}; install the one that wrote it"
+            f"{' and '.join(map(str, VERSIONS))}; install the one that wrote it"
         )
-    return known
+    return int(version)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a repeated key win silently, and a name hold what moves a terminal's cursor; a manifest must not."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key '{next(key for key in keys if keys.count(key) > 1)}' is given twice")
+    for key, inner in pairs:
+        if not (key.isprintable() and _is_printable(inner)):
+            raise ValueError(f"a character that cannot be printed, in or under the key '{key}'")
+    return value
+
+
+def _is_printable(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isprintable()
+    return not isinstance(value, list) or all(map(_is_printable, value))
 
 
 def _refuse_constant(name: str) -> None:
@@ -105,34 +120,4 @@ def _finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
         raise ValueError(f"{text[:20]}... is too large a number")
-    return value
-
-
-def _check(manifest: Any, name: str) -> None:
-    try:
-        errors = list(itertools.islice(_validator(name).iter_errors(manifest), _MOST_ERRORS))
-    except ValueError as error:  # what JSON does not have: a key that is no text, half a character
-        raise InvalidManifestError(str(error)) from None
-    if errors:
-        raise InvalidManifestError("; ".join(_explain(error, manifest) for error in errors))
-
-
-def _explain(error: ValidationError, manifest: Any) -> str:
-    place = ".".join(str(part) for part in error.instance_path) or "the whole"
-    value = functools.reduce(operator.getitem, error.instance_path, manifest)
-    if isinstance(value, float) and not math.isfinite(value):  # null to the validator, as to JSON
-        return f"{place}: {value} is a number that is not finite"
-    return f"{place}: {error.message.splitlines()[0][:300]}"
-
-
-@functools.cache
-def _validator(name: str) -> Draft202012Validator:
-    from jsonschema_rs import Draft202012Validator
-
-    return Draft202012Validator(_schema(name))
-
-
-def _schema(name: str) -> dict[str, Any]:
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    value: dict[str, Any] = json.loads(text)
     return value

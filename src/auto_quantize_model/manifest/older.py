@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX, mapping
+from auto_quantize_model.manifest.document import mapping
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

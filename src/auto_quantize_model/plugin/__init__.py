@@ -20,6 +20,7 @@ from auto_quantize_model.plugin.fixtures import (
 from auto_quantize_model.plugin.outcomes import Outcomes
 from auto_quantize_model.plugin.session import SESSION, Session
 from auto_quantize_model.plugin.worker import tell_worker
+from auto_quantize_model.quoting import visible
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -124,4 +125,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lines:
         terminalreporter.section("quantization sensitivity")
     for line in lines:
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(visible(line))

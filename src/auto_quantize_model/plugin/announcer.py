@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.quoting import visible
 from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
@@ -48,8 +49,9 @@ class Announcer:
         manager: Any = self._config.pluginmanager.getplugin("capturemanager")
         return contextlib.nullcontext() if manager is None else manager.global_and_fixture_disabled()
 
-    def write(self, line: str) -> None:
+    def write(self, text: str) -> None:
         """Write a line of its own."""
+        line = visible(text)
         reporter = self._reporter()
         with self._uncaptured():
             if self._worker is not None or reporter is None:

@@ -15,8 +15,9 @@ from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.comparison.wording import describe
 from auto_quantize_model.errors import CaseError, InputError
-from auto_quantize_model.manifest.document import InvalidManifestError, mapping, read_manifest
+from auto_quantize_model.manifest.document import mapping, read_manifest
 from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.manifest.schema import InvalidManifestError
 from auto_quantize_model.manifest.structure import manifest_structure
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.commands import Commands

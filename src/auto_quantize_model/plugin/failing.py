@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from auto_quantize_model.paths import shortened
+from auto_quantize_model.quoting import lines_visible, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
 
 def fail(message: str) -> NoReturn:
     """Fail the test with a message; paths below the working directory are shown relative to it."""
-    raise pytest.fail.Exception(shortened(message), pytrace=False) from None
+    raise pytest.fail.Exception(lines_visible(shortened(message)), pytrace=False) from None
 
 
 def fail_on(problems: Iterable[str]) -> None:
     """Fail the test if there are problems, one line each."""
-    lines = list(problems)
+    lines = [visible(each) for each in problems]
     if lines:
         fail("\n".join(lines))

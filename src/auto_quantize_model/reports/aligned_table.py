@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.quoting import visible
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
 
 def aligned_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
     """Rows with their cells below each other, the titles first; `right` are the columns that end below each other."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [

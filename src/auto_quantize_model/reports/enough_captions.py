@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.quoting import code
 from auto_quantize_model.reports.markdown_table import markdown_table_without_ends
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def answer(statistics: Mapping[str, Any]) -> str:
     top, samples = statistics["top_ten"], statistics["samples"]
     if top["between"] is None:
         return f"Yes: {top['reason']}, so every group is among the ten most sensitive."
-    inside, outside = (f"`{name}`" for name in top["between"])
+    inside, outside = map(code, top["between"])
     level = f"{100 * statistics['level']:.0f} %"
     needed = top["captions_needed"]
     if top["settled"]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model import quoting
 from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import enough_captions
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
@@ -44,7 +46,7 @@ def _shares(split: dict[str, float | None] | None) -> str:
 
 
 _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
-    "layer": ("Layer", str, "the first linear layer of a group that shares one precision"),
+    "layer": ("Layer", quoting.markdown, "the first linear layer of a group that shares one precision"),
     "num_bits": ("Num Bits", _plain, "what a weight of the group costs in this format"),
     "sensitivity": ("Sensitivity", _scientific, "ModelOpt's AutoQuantize score: higher hurts more"),
     "size_cost": ("Size Cost", _scientific, "the weights' size in this format, in units of 16 bits"),
@@ -90,7 +92,7 @@ def render(manifest: Mapping[str, Any]) -> str:
 def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     layers = rows(manifest)
     columns = {key: column for key, column in _COLUMNS.items() if any(key in row for row in layers)}
-    yield f"# AutoQuant layer sensitivity ({_plain(_at(manifest, 'scheme', 'name'))})"
+    yield f"# AutoQuant layer sensitivity ({quoting.markdown(_plain(_at(manifest, 'scheme', 'name')))})"
     yield ""
     yield from _facts(manifest)
     yield ""
@@ -120,7 +122,7 @@ def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     }
     for title, fact in facts.items():
         if fact is not None:
-            yield f"- **{title}:** `{fact}`"
+            yield f"- **{title}:** {code(str(fact))}"
     if newer:
         yield from _run_facts(manifest)
 
@@ -138,10 +140,11 @@ def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token{_whole(manifest)}"
     yield (
         f"- **Calibrated on:** {calibration['calibrated_samples']} captions "
-        f"({calibration['calibrated_tokens']} tokens) of `{manifest['dataset']['name']}`"
+        f"({calibration['calibrated_tokens']} tokens) of {code(manifest['dataset']['name'])}"
     )
     yield f"- **Scored on:** {calibration['scored_samples']} captions ({calibration['loss_tokens']} predicted tokens)"
-    yield f"- **Engine:** `{engine['name']}` on `{engine['device']}` in `{engine['dtype']}`"
+    name, device, dtype = (code(str(engine[key])) for key in ("name", "device", "dtype"))
+    yield f"- **Engine:** {name} on {device} in {dtype}"
 
 
 def _whole(manifest: Mapping[str, Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.manifest.document import RECIPE_SUFFIX
 from auto_quantize_model.manifest.older import implied_status, is_older
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
