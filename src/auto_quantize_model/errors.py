@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.flags import both_flags
@@ -54,6 +56,13 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if len(choices) > _LISTED:
         return f"none of the {len(choices)} valid names is close"
     return f"valid: {', '.join(choices)}" if choices else "there is none"
+
+
+def describe_bug(error: Exception, way: str) -> str:
+    """What to say of an error that nobody foresaw, with the place where it was raised and the way to report it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"{type(error).__name__}: {one_line(error)[:300]}"
+    return visible(f"a bug of this program's, not yours: {said} ({Path(place.filename).name}:{place.lineno}); {way}")
 
 
 def one_line(error: BaseException, most: int | None = None) -> str:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -42,3 +45,25 @@ def test_an_interrupt_while_the_command_line_is_imported_is_one_line(
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     assert __main__.run() == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_process_that_is_told_to_stop_unwinds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A progress bar hides the cursor: what was begun must end, and the signal means again what it did."""
+    unwound: list[bool] = []
+
+    def told_to_stop(_: Any) -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            unwound.append(True)
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(pairs_command, "run", told_to_stop)
+    assert main(["pairs"]) == 143
+    assert capsys.readouterr().err == "terminated\n"
+    assert unwound == [True]
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from filelock import FileLock
 from tests.places import ROOT, SUITE
 
 from auto_quantize_model import CaptureSettings, InputError, load_suite, run_cases
@@ -112,6 +113,20 @@ class TestKept:
         lines: list[str] = []
         captures = CaptureSettings(keep=True, folder=folder.parent)
         return manifests(suite, expression, captures=captures, notice=lines.append), lines
+
+    def test_what_a_killed_capture_left_half_written_goes(
+        self, llama_suite: Callable[..., Suite], folder: Path
+    ) -> None:
+        batch = next(folder.glob("*-scored-2.safetensors"))
+        parts = [folder / f".{batch.name}.{name}.part" for name in ("dead", "alive")]
+        for part in parts:
+            part.write_bytes(b"half")
+        self.again(llama_suite(), folder, "small and wint8_aint8")
+        assert not any(part.exists() for part in parts)
+        parts[1].write_bytes(b"half")
+        with FileLock(batch.with_suffix(".lock")):
+            self.again(llama_suite(), folder, "small and wint8_aint8")
+        assert parts[1].exists(), "who holds the batch's lock is still writing"
 
     def test_another_pair_costs_a_replay_only(
         self, llama_suite: Callable[..., Suite], folder: Path, captured_batches: list[bool], in_memory: dict[str, str]
@@ -309,7 +324,7 @@ class TestMemoryThatRunsOut:
         found = manifests(llama_suite(), notice=lines.append)
         assert found == in_memory
         assert [line for line in lines if "out of GPU memory" in line] == [
-            "out of GPU memory with captured tensors 12.2 MB in memory; trying a smaller plan"
+            "out of GPU memory with captured tensors 27.3 MB in memory; trying a smaller plan"
         ]
 
     def test_when_no_plan_is_left_one_line_says_what_to_change(

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.captions.reading import nearest_file
-from auto_quantize_model.errors import InputError
+from auto_quantize_model.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,8 @@ def _annotations(path: Path) -> list[object]:
         raise InputError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not JSON: byte offset {error.start} is not valid Unicode") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise InputError(f"{path}: no COCO annotations: {one_line(error, 100)}") from None
     annotations = document.get("annotations") if isinstance(document, dict) else None
     if not isinstance(annotations, list):
         raise InputError(f"{path}: no 'annotations' list; give one of COCO's captions_*.json files")

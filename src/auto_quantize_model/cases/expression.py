@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.cases.overrides import shown
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<name>(?::?[\w+\-.\[\]\\/:])+))")
+_DEEPEST = 100
 _OPERATORS = ("and", "or", "not")
 _PARENTHESES = ("(", ")")
 
@@ -30,6 +32,7 @@ class _Parser:
         self.text = text
         self.tokens = self._tokens()
         self.next = 0
+        self.depth = 0
 
     def parse(self) -> Callable[[str], bool]:
         result = self._either()
@@ -44,7 +47,7 @@ class _Parser:
             if match is None:
                 column = position + len(self.text[position:]) - len(self.text[position:].lstrip()) + 1
                 raise InputError(
-                    f"-k '{self.text}': unexpected '{self.text[column - 1]}' at column {column}; "
+                    f"-k '{shown(self.text)}': unexpected '{self.text[column - 1]}' at column {column}; "
                     "write names joined by and, or, not and parentheses"
                 )
             tokens.append((match.group().strip(), match.end()))
@@ -73,6 +76,14 @@ class _Parser:
         return lambda name: all(term(name) for term in terms)
 
     def _negated(self) -> Callable[[str], bool]:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise InputError(f"-k '{shown(self.text)}': nested more than {_DEEPEST} deep; write it shorter")
+        result = self._nested()
+        self.depth -= 1
+        return result
+
+    def _nested(self) -> Callable[[str], bool]:
         if self._take("not"):
             inner = self._negated()
             return lambda name: not inner(name)
@@ -93,4 +104,4 @@ class _Parser:
 
     def _fail(self, expected: str) -> None:
         instead = f"'{self._peek()}'" if self._peek() else "the end"
-        raise InputError(f"-k '{self.text}': {expected}, found {instead}")
+        raise InputError(f"-k '{shown(self.text)}': {expected}, found {instead}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from auto_quantize_model.cases.yaml_text import parse_yaml
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -30,23 +30,6 @@ _SHAPES = {
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a repeated key win silently; a configuration must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
 def read_mapping(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds one mapping."""
     try:
@@ -58,11 +41,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        value = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506  a SafeLoader
+        value = parse_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}{_position(error)}: not valid YAML: {_problem(error)}") from None
-    except (ValueError, RecursionError) as error:  # ValueError: a date or a tagged number that is none
-        raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: must be 'key: value' lines, not {_kind(value)}")
     return value

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from auto_quantize_model.cases.yaml_text import parse_yaml
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_LONGEST_SHOWN = 100
 SECTIONS = ("autoquant", "dataset", "model", "quant_pair", "suite")
 
 
@@ -38,14 +40,20 @@ def parse_override(text: str) -> Override:
     dotted, equals, value = text.partition("=")
     section, *keys = dotted.strip().split(".")
     if not equals or not keys or not all(keys):
-        raise InputError(f"override '{text}': write it as section.key=value, for example autoquant.batch_size=4")
+        raise InputError(f"override '{shown(text)}': write it as section.key=value, for example autoquant.batch_size=4")
     if section not in SECTIONS:
-        raise InputError(f"override '{text}': unknown section '{section}'; {nearest(section, SECTIONS)}")
+        raise InputError(f"override '{shown(text)}': unknown section '{section}'; {nearest(section, SECTIONS)}")
     try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date or a tagged number that is none
-        raise InputError(f"override '{text}': the value is not valid YAML") from None
+        parsed = parse_yaml(value)
+    except yaml.YAMLError as error:
+        reason = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise InputError(f"override '{shown(text)}': the value is not valid YAML: {reason}") from None
     return Override(text, section, tuple(keys), parsed)
+
+
+def shown(text: str) -> str:
+    """What somebody typed, cut to what a line can hold."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def override(values: dict[str, Any], section: str, overrides: Iterable[Override]) -> tuple[dict[str, Any], str]:
@@ -57,4 +65,4 @@ def override(values: dict[str, Any], section: str, overrides: Iterable[Override]
 
 
 def _clause(overrides: Sequence[Override]) -> str:
-    return f" with override {' '.join(change.text for change in overrides)}" if overrides else ""
+    return f" with override {' '.join(shown(change.text) for change in overrides)}" if overrides else ""

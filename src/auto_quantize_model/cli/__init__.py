@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.cli import (
@@ -19,7 +17,8 @@ from auto_quantize_model.cli import (
     run_command,
 )
 from auto_quantize_model.cli.options import read_options
-from auto_quantize_model.errors import CaseError, InputError, one_line
+from auto_quantize_model.cli.termination import Terminated, unwinding_when_terminated
+from auto_quantize_model.errors import CaseError, InputError, describe_bug
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +27,7 @@ _DISTRIBUTION = "auto-quantize-model"
 EXIT_BUG = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 _COMMANDS = (
     run_command,
@@ -60,27 +60,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; every mistake of the user's is one line and exit status 2, every other error one line too."""
     arguments = build_parser().parse_args(argv)
     try:
-        read_options(arguments)
-        status: int = arguments.run(arguments)
+        with unwinding_when_terminated():
+            read_options(arguments)
+            status: int = arguments.run(arguments)
     except (InputError, CaseError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_WRONG_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return EXIT_INTERRUPTED
+    except Terminated:
+        sys.stderr.write("terminated\n")
+        return EXIT_TERMINATED
     except Exception as error:  # the one place where anything unforeseen ends
         if arguments.debug:
             raise
-        sys.stderr.write(f"{_bug(error)}\n")
+        way = "put --debug before the command to see the traceback, and report it"
+        sys.stderr.write(f"error: {describe_bug(error, way)}\n")
         return EXIT_BUG
     return status
-
-
-def _bug(error: Exception) -> str:
-    """What to say of an error that nobody foresaw, with the place where it was raised."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"error: a bug of this program's, not yours: {type(error).__name__}: {one_line(error)[:300]} "
-        f"({Path(place.filename).name}:{place.lineno}); "
-        "put --debug before the command to see the traceback, and report it"
-    )

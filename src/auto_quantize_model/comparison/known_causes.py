@@ -125,6 +125,7 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
         follows=frozenset({CHECKPOINT, CAPTIONS, SAMPLES, SEQUENCE_LENGTH}),
     ),
     KnownCause("the bit budget", (r"scheme\.auto_quantize_bits",)),
+    KnownCause("the number of probes", (r"calibration\.probes",)),
     KnownCause("the layers that it covers", (r"scheme\.coverage.*", r"layer_sensitivity\..*")),
     KnownCause(OTHERS, (r"(case|scheme|dataset|calibration)\b.*",)),
     KnownCause("the ModelOpt version", (r"environment\.modelopt",), (_of_environment("ModelOpt", "modelopt"),)),

@@ -19,6 +19,7 @@ from auto_quantize_model.plugin.fixtures import (
 )
 from auto_quantize_model.plugin.outcomes import Outcomes
 from auto_quantize_model.plugin.session import SESSION, Session
+from auto_quantize_model.plugin.unforeseen import one_line
 from auto_quantize_model.plugin.worker import tell_worker
 from auto_quantize_model.quoting import visible
 
@@ -47,6 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     return result
 
 
+@one_line
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options against each other; start nothing."""
     config.addinivalue_line(
@@ -65,17 +67,20 @@ def pytest_configure_node(node: Any) -> None:
     tell_worker(node, session.output.folder, session.shared)
 
 
+@one_line
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize what asks for a case, a baseline or a pair."""
     collection.parametrize(metafunc, metafunc.config.stash[SESSION].suites)
 
 
+@one_line
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Check what needs a look at the disk."""
     session.config.stash[SESSION].start()
 
 
 @pytest.hookimpl(trylast=True)
+@one_line
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the cases of a model next to each other, under names without a group."""
     items[:] = collection.by_model(items)
@@ -84,6 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(tryfirst=True)
+@one_line
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Plan the passes for what is left after deselection, and share it out among the workers."""
     mine = session.config.stash[SESSION]
@@ -92,6 +98,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     loadgroup.put_groups_back(session.items)
 
 
+@one_line
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say on what the cases will run, should there be any."""
     return config.stash[SESSION].device_lines(items)
@@ -107,6 +114,7 @@ def pytest_runtest_makereport(
 
 
 @pytest.hookimpl(tryfirst=True)
+@one_line
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write what belongs to the whole session: the indices of published models, the JSON summary."""
     session.config.stash[SESSION].finish(session)
@@ -119,6 +127,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
 
 
+@one_line
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print one line a case, the totals and where the artifacts are."""
     lines = list(terminalreporter.config.stash[SESSION].summary_lines())

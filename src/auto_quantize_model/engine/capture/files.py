@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
@@ -9,13 +10,14 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
 from auto_quantize_model.errors import CaseError, InputError, one_line
 from auto_quantize_model.options import CAPTURE_DIR
-from auto_quantize_model.whole_files import replace_file, replace_text
+from auto_quantize_model.whole_files import PART, replace_file, replace_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +47,7 @@ class CaptureFiles:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             replace_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
+            self._remove_unfinished()
         except OSError as error:
             # A folder that can only be read will do, if all is there.
             if not all(self.has(index) for index in range(len(self._names))):
@@ -85,6 +88,13 @@ class CaptureFiles:
             if _gradient(number, layer) not in names:
                 return
             yield self._tensor(index, _gradient(number, layer))
+
+    def _remove_unfinished(self) -> None:
+        """Remove what killed processes had begun to write; who still writes holds the batch's lock."""
+        for index, name in enumerate(self._names):
+            for part in self.folder.glob(f".{name}.safetensors.*{PART}"):
+                with contextlib.suppress(Timeout), FileLock(self.lock(index), blocking=False):
+                    part.unlink(missing_ok=True)
 
     def _file(self, index: int) -> Path:
         return self.folder / f"{self._names[index]}.safetensors"

@@ -7,19 +7,25 @@ import dataclasses
 import datetime as dt
 import json
 import shutil
+import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from auto_quantize_model.engine.capture.identity import ABOUT, code_version
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.whole_files import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
+_STATED = {"model", "checkpoint_sha256", "family", "dtype", "groups", "computation", "environment", "code"}
+"""What every capture states of itself: a folder whose `about.json` lacks it is somebody else's."""
+_SUFFIXES = {".safetensors", ".lock", PART}
+_SECONDS_A_DAY = 86400
 UNKEPT = "unkept-"
 """What the folder of a run that keeps nothing begins with; it outlives its run only where that was killed."""
 _OWNER = "owner.lock"
@@ -64,7 +70,7 @@ def kept_captures(root: Path) -> list[KeptCapture]:
         return []
     if not root.is_dir():
         raise InputError(f"{root}: is no folder, so no captures are in it; name their folder")
-    captures = (_read(folder) for folder in root.iterdir() if (folder / ABOUT).exists())
+    captures = (_read(folder, about) for folder in root.iterdir() if (about := _about(folder)) is not None)
     return sorted(captures, key=lambda each: each.used, reverse=True)
 
 
@@ -74,7 +80,7 @@ def to_prune(
     """What to remove: the stale, what was not used for so long, and of the rest the least used beyond so much."""
     now, kept = dt.datetime.now(tz=dt.UTC), 0
     for each in captures:
-        old = unused_days is not None and now - each.used > dt.timedelta(days=unused_days)
+        old = unused_days is not None and (now - each.used).total_seconds() > unused_days * _SECONDS_A_DAY
         if each.stale or old or (keep_bytes is not None and kept + each.bytes > keep_bytes):
             yield each
         else:
@@ -82,7 +88,10 @@ def to_prune(
 
 
 def remove(capture: KeptCapture) -> None:
-    """Delete a capture; a run that uses it just now captures again what it misses."""
+    """Delete a capture; a run that uses it just now captures again what it misses. No file of another kind goes."""
+    foreign = next((file for file in sorted(capture.folder.iterdir()) if not _is_of_a_capture(file)), None)
+    if foreign is not None:
+        raise InputError(f"{foreign}: is no file of a capture, so its folder stays; move it away")
     try:
         shutil.rmtree(capture.folder)
     except OSError as error:
@@ -100,12 +109,24 @@ def _is_left_behind(folder: Path) -> bool:
         return False
 
 
-def _read(folder: Path) -> KeptCapture:
+def _is_of_a_capture(file: Path) -> bool:
+    ours = file.name == ABOUT or file.suffix in _SUFFIXES
+    return ours and stat.S_ISREG(file.lstat().st_mode)
+
+
+def _about(folder: Path) -> dict[str, Any] | None:
+    """What a folder says of itself, if this package wrote that; nothing behind a link is looked at."""
+    file = folder / ABOUT
+    if folder.is_symlink() or file.is_symlink() or not file.is_file():
+        return None
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        about = {}
-    facts = about if isinstance(about, dict) else {}
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) and about.keys() >= _STATED else None
+
+
+def _read(folder: Path, facts: dict[str, Any]) -> KeptCapture:
     environment = facts["environment"] if isinstance(facts.get("environment"), dict) else {}
     files = list(folder.glob("*.safetensors"))
     return KeptCapture(
