@@ -13,6 +13,7 @@ from auto_quantize_model.device_names import parse_device
 from auto_quantize_model.options import IN_PYTEST, REPORT_ONLY
 from auto_quantize_model.plugin.options import add_options
 from auto_quantize_model.precision.capability import find_device
+from auto_quantize_model.quoting import visible
 
 
 class PytestsParser:
@@ -52,8 +53,8 @@ def test_a_device_may_be_called(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "tpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "auto:1", "cuda:0\n", "cuda:٣"])
 def test_another_name_of_a_device_is_refused_in_the_same_words_everywhere(name: str) -> None:
-    said = f"device '{name}' is unknown; use auto, cpu, cuda or cuda:N"
+    said = visible(f"device '{name}' is unknown; use auto, cpu, cuda or cuda:N")
     for read in (parse_device, find_device, lambda text: AutoQuantSettings(name="any", device=text)):
         with pytest.raises(ValueError, match="is unknown; use") as caught:
             read(name)
-        assert said in str(caught.value)
+        assert said in visible(str(caught.value))

@@ -34,7 +34,16 @@ def root(tmp_path: Path) -> Path:
 
 def keep(folder: Path, *, days: float, size: int, code: str | None = None) -> None:
     folder.mkdir()
-    facts = {"model": "tiny", "dtype": "float32", "environment": {"hardware": "this"}, "code": code or code_version()}
+    facts = {
+        "model": "tiny",
+        "checkpoint_sha256": "a" * 64,
+        "family": "qwen3_vl",
+        "dtype": "float32",
+        "groups": "b",
+        "computation": "c",
+        "environment": {"hardware": "this"},
+        "code": code or code_version(),
+    }
     (folder / ABOUT).write_text(json.dumps(facts), encoding="utf-8")
     (folder / "batch.safetensors").write_bytes(b"\0" * size)
     used = time.time() - days * DAY
@@ -98,10 +107,10 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path, capsys: pytest.Capt
     assert "is no folder, so no captures are in it" in capsys.readouterr().err
 
 
-def test_a_folder_with_facts_that_cannot_be_read_is_stale(root: Path) -> None:
-    (root / "new" / ABOUT).write_text("not json", encoding="utf-8")
-    captures(root, "--prune")
-    assert left(root) == {"older"}
+def test_a_folder_that_does_not_say_that_it_is_a_capture_is_left_alone(root: Path) -> None:
+    (root / "stale" / ABOUT).write_text("not json", encoding="utf-8")
+    captures(root, "--prune", "--all")
+    assert left(root) == {"stale"}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def _written_as(pattern: str, rule: str) -> AfterValidator:
     """Texts that a pattern matches; an error states the rule in words."""
 
     def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
+        if re.fullmatch(pattern, value, re.DOTALL) is None:
             raise ValueError(rule)
         return value
 
@@ -30,10 +30,12 @@ def _written_as(pattern: str, rule: str) -> AfterValidator:
 
 
 _BEGINNING = "begins with a letter or digit, and has only letters, digits,"
+_SHORT = _written_as(".{0,100}", "a name has at most 100 characters")
+"""So that no file system refuses the files and folders that are named after it."""
 
-Name = Annotated[str, _written_as("[A-Za-z0-9][A-Za-z0-9_.]*", f"a name {_BEGINNING} '_' and '.'")]
+Name = Annotated[str, _SHORT, _written_as("[A-Za-z0-9][A-Za-z0-9_.]*", f"a name {_BEGINNING} '_' and '.'")]
 """No dash: case ids put one between the names of model, pair and size."""
-DashedName = Annotated[str, _written_as("[A-Za-z0-9][A-Za-z0-9_.-]*", f"a name {_BEGINNING} '_', '.' and '-'")]
+DashedName = Annotated[str, _SHORT, _written_as("[A-Za-z0-9][A-Za-z0-9_.-]*", f"a name {_BEGINNING} '_', '.' and '-'")]
 """The model is the first part of a case's id, so a dash in its name leaves the id unambiguous."""
 
 

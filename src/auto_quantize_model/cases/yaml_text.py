@@ -23,7 +23,7 @@ def parse_yaml(text: str) -> Any:
         return loader.construct_document(node)
     except RecursionError:
         raise _problem("nested too deeply", None) from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         # PyYAML's own constructors, of a tagged date or number that is none.
         raise _problem(f"a value that is not what its tag says ({error})", None) from None
     finally:
