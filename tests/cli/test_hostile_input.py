@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -138,6 +141,16 @@ class TestPruning:
         assert main(["captures", "--capture-dir", str(root), "--prune", "--all"]) == 0
         assert (elsewhere / "about.json").exists()
         assert (root / "link").is_symlink()
+
+    def test_names_that_an_encoding_lacks_are_escapes(self, tmp_path: Path) -> None:
+        mine = tmp_path / "mine"
+        mine.mkdir()
+        (mine / "about.json").write_text(json.dumps(about(model="m\u00fcller")), encoding="utf-8")
+        plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        command = [sys.executable, "-m", "auto_quantize_model", "captures", "--capture-dir", str(tmp_path)]
+        result = subprocess.run(command, env={**os.environ, **plain}, capture_output=True, check=False)  # noqa: S603
+        assert (result.returncode, result.stderr) == (0, b"")
+        assert rb"m\xfcller" in result.stdout
 
     def test_names_of_a_listing_are_text(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         mine = tmp_path / "mine"
