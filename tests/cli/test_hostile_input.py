@@ -73,6 +73,18 @@ def test_a_suite_that_is_meant_to_break_something(refused: Any, tmp_path: Path, 
     assert reason in line
 
 
+def test_an_output_that_cannot_be_is_told_before_the_pass(
+    refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the pass has begun")
+
+    monkeypatch.setattr("auto_quantize_model.run.run_cases", too_late)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    line = refused("run", "--suite", str(SUITE), "-k", "tiny and small", "--output", str(tmp_path / "file" / "out"))
+    assert "is a file, so nothing can be written into it; name another place" in line
+
+
 @pytest.mark.parametrize("text", ["not " * 2000 + "tiny", "(" * 2000 + "tiny" + ")" * 2000])
 def test_an_expression_without_end(refused: Any, text: str) -> None:
     assert "nested more than 100 deep" in refused("run", "--suite", str(SUITE), "-k", text)
