@@ -40,6 +40,8 @@ class Program:
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
             os.close(descriptor)
+        for name in ("stdout", "stderr"):
+            self._open_again(name)
         os.chdir(self.folder)
         self._check_what_is_read_at_import()
         own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -48,6 +50,20 @@ class Program:
         os.environ.clear()
         os.environ.update(self.environment)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _open_again(self, name: str) -> None:
+        """A stream remembers whether its file could be sought in, which the program's may not be."""
+        old = getattr(sys, name)
+        new = open(  # noqa: SIM115  for as long as the program lives
+            old.fileno(),
+            "w",
+            encoding=old.encoding,
+            errors=old.errors,
+            buffering=1 if old.line_buffering else -1,
+            closefd=False,
+        )
+        setattr(sys, name, new)
+        setattr(sys, f"__{name}__", new)
 
     def _check_what_is_read_at_import(self) -> None:
         names = {name for name in {*os.environ, *self.environment} if name.startswith(READ_AT_IMPORT)}
