@@ -23,13 +23,17 @@ def one_line(hook: Callable[_P, _R]) -> Callable[_P, _R]:
     def guarded(*arguments: _P.args, **named: _P.kwargs) -> _R:
         try:
             return hook(*arguments, **named)
-        except pytest.UsageError:
+        except (pytest.UsageError, pytest.Collector.CollectError):
             raise
         except Exception as error:
             if _config_of(arguments[0]).getoption("fulltrace", False):
                 raise
             way = "add --full-trace to see the traceback, and report it"
-            pytest.exit(describe_bug(error, way), returncode=pytest.ExitCode.INTERNAL_ERROR)
+            bug = describe_bug(error, way)
+            if isinstance(arguments[0], pytest.Metafunc):
+                # An exit would be an error of the file that is collected, under a traceback.
+                raise pytest.Collector.CollectError(bug) from None
+            pytest.exit(bug, returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     return guarded
 
