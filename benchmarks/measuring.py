@@ -12,7 +12,8 @@ from unittest import mock
 import torch
 
 from auto_quantize_model import CaseError, load_suite, run_cases
-from auto_quantize_model.engine.replay import group_work, products
+from auto_quantize_model.engine.machine import products
+from auto_quantize_model.engine.replay import group_work
 from auto_quantize_model.reporting import silent
 from benchmarks.places import SUITE
 

@@ -90,6 +90,7 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
             "whole": 33 * sum(scores),
             "whole_ci95": [21 * sum(scores), 45 * sum(scores)],
         },
+        "measured": None,
         "layer_sensitivity": entries,
         "sensitivity_ranking": [
             {"name": name, "importance": score}
@@ -97,6 +98,22 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
         ],
         "statistics": None,
     }
+
+
+def measured(manifest: dict[str, Any], kl: float = 0.01, *, captions: str = "c" * 64) -> dict[str, Any]:
+    """Say in a manifest that all of it was measured, and its first group alone."""
+    manifest["measured"] = {
+        "kl": kl,
+        "kl_ci95": [0.8 * kl, 1.2 * kl],
+        "loss_change": -kl,
+        "loss_change_ci95": [-2 * kl, kl],
+        "top1_agreement": 0.9,
+        "top1_agreement_ci95": [0.8, 1.0],
+        "captions": {"file": None, "samples": 4, "loss_tokens": 40, "sha256": captions},
+    }
+    first = manifest["layer_sensitivity"][group_key(0)]
+    first["measured_kl"], first["measured_kl_ci95"] = kl / 10, [0.08 * kl, 0.12 * kl]
+    return manifest
 
 
 def _quantization(case: Case) -> dict[str, Any]:
@@ -124,6 +141,8 @@ def _entry(index: int, score: float, scores: Sequence[float]) -> dict[str, Any]:
         "tie_band": 1,
         "predicted_kl_stderr": 3 * score,
         "predicted_kl_ci95": [24 * score, 36 * score],
+        "measured_kl": None,
+        "measured_kl_ci95": None,
         "split": None,
     }
 
@@ -144,5 +163,7 @@ def _head() -> dict[str, Any]:
         "tie_band": None,
         "predicted_kl_stderr": None,
         "predicted_kl_ci95": None,
+        "measured_kl": None,
+        "measured_kl_ci95": None,
         "split": None,
     }

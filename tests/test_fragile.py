@@ -17,7 +17,7 @@ from tests.small_models import build_llama_gguf
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine.replay.products import product
+from auto_quantize_model.engine.machine.products import product
 from auto_quantize_model.precision.quantizers import calibrator_without_assertions
 
 if TYPE_CHECKING:
@@ -147,10 +147,10 @@ class TestTorch:
     def test_onednns_product_takes_what_it_is_given(self) -> None:
         if not torch.backends.mkldnn.is_available():
             pytest.skip("this torch is built without oneDNN")
-        message = changed("torch", "torch.ops.mkldnn._linear_pointwise is gone", "engine/replay/products.py")
+        message = changed("torch", "torch.ops.mkldnn._linear_pointwise is gone", "engine/machine/products.py")
         assert hasattr(torch.ops.mkldnn, "_linear_pointwise"), message
         rows, weight = torch.randn(5, 32), torch.randn(7, 32)
-        message = changed("torch", "_linear_pointwise no longer is rows @ weight.T", "engine/replay/products.py")
+        message = changed("torch", "_linear_pointwise no longer is rows @ weight.T", "engine/machine/products.py")
         assert torch.allclose(product(rows, weight), rows @ weight.T, rtol=1e-5, atol=1e-5), message
 
 

@@ -30,6 +30,7 @@ ORDER = (
     "whole_files",
     "writable",
     "reporting",
+    "measuring",
     # From the case matrix to a plan.
     "captions",
     "statistics",
@@ -46,6 +47,7 @@ ORDER = (
     "engine.machine",
     "engine.capture",
     "engine.replay",
+    "engine.measurement",
     "engine",
     # What comes of it.
     "manifest",

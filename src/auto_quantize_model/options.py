@@ -10,6 +10,7 @@ from auto_quantize_model.device_names import DEVICE_NAMES, checked_device
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.flags import PYTEST_PREFIX, both_flags
+from auto_quantize_model.measuring import SCOPES, parse_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +135,20 @@ CAPTURE_MEMORY = Option(
     metavar="SIZE",
     parse=_size,
 )
+MEASURE = Option(
+    "measure",
+    "Really quantize, and measure the KL divergence: of each case as a whole (cases), of its N most sensitive groups "
+    "as well, each alone (top:N), or of every group (all) (default: %(default)s)",
+    metavar=f"{{{SCOPES.replace('|', ',')}}}",
+    default="none",
+    parse=parse_scope,
+)
+MEASURE_ON = Option(
+    "measure-on",
+    "Measure on the captions of this file (default: the captions that are scored)",
+    metavar="FILE",
+    parse=Path,
+)
 PUBLISH = Option(
     "publish",
     "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed",
@@ -157,6 +172,8 @@ IN_PYTEST = (
     KEEP_CAPTURE,
     CAPTURE_DIR,
     CAPTURE_MEMORY,
+    MEASURE,
+    MEASURE_ON,
 )
 """What the plugin adds, beside `publish`, whose short name another plugin may own."""
 

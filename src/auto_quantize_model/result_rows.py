@@ -12,7 +12,7 @@ from auto_quantize_model.reports.rows import rows
 if TYPE_CHECKING:
     from auto_quantize_model.run import CaseResult
 
-_INTERVALS = ("ci95", "predicted_kl_ci95", "rank_ci95")
+_INTERVALS = ("ci95", "predicted_kl_ci95", "measured_kl_ci95", "rank_ci95")
 
 
 def to_rows(results_or_manifests: Iterable[CaseResult | Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -28,6 +28,7 @@ def to_rows(results_or_manifests: Iterable[CaseResult | Mapping[str, Any]]) -> l
       order the captions do not settle;
     - `score`, with `stderr`, `ci95_low` and `ci95_high`;
     - `predicted_kl` in nats per token, with `predicted_kl_stderr`, `predicted_kl_ci95_low`, `predicted_kl_ci95_high`;
+    - `measured_kl` in nats per token, with `measured_kl_ci95_low` and `measured_kl_ci95_high`, where it was measured;
     - `size_cost`: the size of its weights in this format, in units of 16 bits.
     """
     return [row for manifest in _manifests(results_or_manifests) for row in _case_rows(manifest)]
@@ -78,5 +79,8 @@ def _group_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "predicted_kl_stderr": row.get("predicted_kl_stderr"),
         "predicted_kl_ci95_low": ends["predicted_kl_ci95"][0],
         "predicted_kl_ci95_high": ends["predicted_kl_ci95"][1],
+        "measured_kl": row.get("measured_kl"),
+        "measured_kl_ci95_low": ends["measured_kl_ci95"][0],
+        "measured_kl_ci95_high": ends["measured_kl_ci95"][1],
         "size_cost": row.get("size_cost"),
     }

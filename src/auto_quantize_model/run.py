@@ -19,6 +19,7 @@ from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import build_manifest
+from auto_quantize_model.measuring import checked_measure, parse_scope
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.reporting import Reporting, no_notice, silent
 from auto_quantize_model.reports.markdown import total_predicted_kl
@@ -65,6 +66,8 @@ def run_cases(
     device: str | None = None,
     model_paths: Mapping[str, str | Path] | None = None,
     captures: CaptureSettings | None = None,
+    measure: str = "none",
+    measure_on: str | Path | None = None,
     progress: Progress = silent,
     notice: Notice = no_notice,
 ) -> Iterator[CaseResult]:
@@ -73,11 +76,15 @@ def run_cases(
     Whatever the user must fix is an `InputError` at this call, before any model is loaded, where it can be known
     by then. A pair that cannot run fails only its own cases; a model that this machine lacks is skipped, and its
     cases come first. `device` and `model_paths` win over the cases' settings. `captures` says what becomes of the
-    captured tensors, which changes no score; `notice` is told what is worth a line, such as the memory that it takes.
+    captured tensors, which changes no score. `measure` says what is really quantized to measure its KL divergence:
+    `none`, `cases` (each case as a whole), `top:N` (its N most sensitive groups as well, each alone) or `all`; on the
+    captions that are scored, or on those of the file `measure_on`. `notice` is told what is worth a line, such as the
+    memory that it takes.
     """
     check_engine(engine)
     if device is not None:
         checked_device(device)
+    measured = checked_measure(parse_scope(measure), None if measure_on is None else Path(measure_on), engine)
     wanted = _checked_cases(cases)
     paths = _checked_paths({} if model_paths is None else model_paths)
     here: list[Case] = []
@@ -89,7 +96,7 @@ def run_cases(
         else:
             skipped.append(CaseResult(case, None, None, reason, skipped=True))
     settings = captures or CaptureSettings()
-    passes = [prepare(plan, engine, device, paths, settings) for plan in plan_passes(here)]
+    passes = [prepare(plan, engine, device, paths, settings, measured) for plan in plan_passes(here)]
     return itertools.chain(skipped, _results(passes, Reporting(progress, notice)))
 
 

@@ -42,6 +42,43 @@ class Split:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class Measured:
+    """What really quantizing something did to the model's output, an entry a caption."""
+
+    kl: Samples
+    """The KL divergence from the unquantized model, in nats, added up over the caption's tokens."""
+    loss_change: Samples
+    """By how much the loss grew, added up likewise."""
+    agreed: Samples
+    """For how many tokens the most probable one stayed the same."""
+    tokens: NDArray[np.int64]
+    """How many tokens the caption has that are predicted."""
+
+    @property
+    def kl_per_token(self) -> float:
+        """Nats per token, over all captions."""
+        return float(self.kl.sum() / self.tokens.sum())
+
+    def first(self, captions: int) -> Measured:
+        """The same of the first captions alone."""
+        part = slice(captions)
+        return Measured(self.kl[part], self.loss_change[part], self.agreed[part], self.tokens[part])
+
+    def __repr__(self) -> str:
+        return f"<Measured: KL {short_number(self.kl_per_token)} nats per token, {len(self.kl)} captions>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeasuredOn:
+    """The captions that something was measured on."""
+
+    file: str | None
+    """The file of captions that was named for it; None: the captions that are scored."""
+    samples: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class GroupScore:
     """How much quantizing one group is expected to hurt."""
 
@@ -62,6 +99,8 @@ class GroupScore:
 
     Added over groups before squaring, they predict the KL divergence of quantizing all of these. None where
     `predicted_kl` is."""
+    measured: Measured | None = None
+    """What really quantizing this group alone does; None where that was not asked for."""
 
     def __repr__(self) -> str:
         numbers = f"score {short_number(self.score)}, predicted KL {short_number(self.predicted_kl)}"
@@ -82,6 +121,9 @@ class CaseScores:
     """How many positions of each scored caption the loss counts."""
     engine: dict[str, Any]
     """Which engine, device, number format and kernels ran."""
+    measured: Measured | None = None
+    """What really quantizing every group does that the search quantizes; None where that was not asked for."""
+    measured_on: MeasuredOn | None = None
 
     def __repr__(self) -> str:
         ran = f"scored on {self.scored_samples} captions by {self.engine.get('name')}"

@@ -4,7 +4,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.manifests import SCORES, build, group_key
+from tests.manifests import SCORES, build, group_key, measured
 
 from auto_quantize_model import CaseError, InputError
 from auto_quantize_model.artifacts import render_reports
@@ -222,3 +222,21 @@ def test_reports_need_a_baseline_of_this_tool(case: Case, manifest: dict[str, An
     with pytest.raises(CaseError, match="older tool"):
         publish_reports(case)
     assert [path.name for path in baseline_folder(case).iterdir()] == [baseline_manifest(case).name]
+
+
+def test_what_was_measured_is_added_once_and_not_forgotten(case: Case, manifest: dict[str, Any]) -> None:
+    publish(case, manifest)
+    again = measured(build(case, [score * (1 + 1e-6) for score in SCORES]))
+    added = publish(case, again)
+    assert (added.action, added.reason) == ("updated", "it was not measured before")
+    before = state(case)
+    assert publish(case, manifest).action == "unchanged"
+    assert publish(case, build(case)).action == "unchanged"
+    assert state(case) == before
+
+
+def test_what_is_measured_otherwise_is_written(case: Case, manifest: dict[str, Any]) -> None:
+    publish(case, measured(copy.deepcopy(manifest)))
+    publication = publish(case, measured(manifest, 0.011))
+    assert publication.action == "updated"
+    assert "the magnitude of 2 groups" in publication.reason

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.manifests import SCORES, build, group_key
+from tests.manifests import SCORES, build, group_key, measured
 
 from auto_quantize_model.cases.settings import Band, Tolerances
 from auto_quantize_model.comparison.compare import compare
@@ -244,6 +244,7 @@ def test_no_missing_key_is_a_crash_and_every_one_that_is_compared_is_said(manife
     not_compared = {"environment", "engine", "sensitivity_ranking", "scores", "rank"}
     not_compared |= {"predicted_kl", "stderr", "ci95", "rank_ci95", "tie_band", "split"}
     not_compared |= {"predicted_kl_stderr", "predicted_kl_ci95", "statistics"}
+    not_compared |= {"measured", "measured_kl", "measured_kl_ci95"}
     for path in sections(manifest):
         if path == ("schema_version",):
             continue  # then it is an older manifest
@@ -314,3 +315,18 @@ def test_agreement_is_said_in_a_line(
     comparison = compare(manifest, explained(manifest), TOLERANCES)
     assert next(describe(comparison)) == summary(comparison)
     assert summary(comparison).startswith(f"{comparison.verdict}: ")
+
+
+def test_a_measured_kl_is_guarded_where_both_have_it(manifest: dict[str, Any]) -> None:
+    old = measured(copy.deepcopy(manifest))
+    for new in (old, manifest, measured(copy.deepcopy(manifest), 0.02, captions="d" * 64)):
+        assert compare(old, new, TOLERANCES).verdict == "identical"
+    comparison = compare(old, measured(copy.deepcopy(manifest), 0.0102), TOLERANCES)
+    assert comparison.verdict == "drift"
+    assert {change.group for change in comparison.moved} == {
+        "all quantized groups",
+        group_key(0).removesuffix(".quant_recipe"),
+    }
+    assert {change.measure for change in comparison.moved} == {"measured_kl"}
+    assert any("all quantized groups" in line for line in describe(comparison))
+    assert compare(old, measured(copy.deepcopy(manifest), 0.01005), TOLERANCES).verdict == "within_noise"

@@ -100,10 +100,12 @@ def _run_cases(
     device: str | None = None,
     model_paths: Mapping[str, Path] | None = None,
     captures: Any = None,
+    measure: str = "none",
+    measure_on: Path | None = None,
     progress: Any = None,
     notice: Any = None,
 ) -> Iterator[_Result]:
-    del engine, device, model_paths, captures, progress, notice
+    del engine, device, model_paths, captures, measure, measure_on, progress, notice
     return map(_Result, cases)
 
 

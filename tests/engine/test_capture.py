@@ -14,7 +14,7 @@ from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.groups import check_covered_by_replay, find_groups
-from auto_quantize_model.engine.replay.products import product
+from auto_quantize_model.engine.machine.products import product
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.families import load_model

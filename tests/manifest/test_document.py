@@ -30,6 +30,7 @@ NEWER_KEYS = {
     "calibration",
     "quantization",
     "predicted_kl",
+    "measured",
     "statistics",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.places import ROOT, SUITE
 
 from auto_quantize_model import cli, load_suite
+from auto_quantize_model.measuring import MeasureSettings, Scope
 from auto_quantize_model.plugin.commands import Commands
 from auto_quantize_model.plugin.options import Options
 from auto_quantize_model.plugin.suites import SuiteCase
@@ -37,6 +38,7 @@ def commands(**values: Any) -> Commands:
         "keep_capture": False,
         "capture_dir": None,
         "capture_memory": None,
+        "measure": MeasureSettings(),
     }
     return Commands(SuiteCase(suite, case), Options(**{**nothing, **values}))
 
@@ -63,6 +65,16 @@ def test_the_defaults_are_not_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert case.publish_reports() == f"pytest -m gpu sensitivity_cases -k {CASE} --sensitivity-report-only --publish"
     assert case.update_snapshots() == 'pytest -m "not gpu" sensitivity_cases --snapshot-update'
     assert case.explain() == f"python -m auto_quantize_model explain {CASE}"
+
+
+def test_what_was_measured_is_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    plain = f"pytest -m gpu sensitivity_cases -k {CASE} --publish"
+    measuring = f"pytest -m gpu sensitivity_cases -k {CASE} --sensitivity-measure"
+    assert commands().publish({"measured": None}) == plain
+    assert commands().publish({"measured": {"kl": 0.5}}) == f"{measuring} cases --publish"
+    case = commands(measure=MeasureSettings(Scope("top", 3)))
+    assert case.publish() == case.publish({"measured": {}}) == f"{measuring} top:3 --publish"
 
 
 def test_places_that_were_given_are_given_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.places import TINY
 from tests.plugin.projects import lines_with, scaled
 
+from auto_quantize_model.measuring import MeasureSettings
 from auto_quantize_model.plugin.loadgroup import without_group
 from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.worker import Worker, take_gpu
@@ -74,6 +75,22 @@ def test_the_workers_that_have_one_model_share_its_pass(project: Project) -> Non
     assert {record["worker"] for record in summary_of(project).values()} == {"gw0", "gw1"}
     assert lines_with(result, "one: one pass, shared by 2 workers")
     assert project.files("out") == artifacts, "the same bytes, and nothing shared is left behind"
+
+
+def test_the_workers_measure_each_case_once_between_them(project: Project) -> None:
+    project.write_suite(pairs=["wfp8_afp16", "wint8_aint8", "wfp4_afp16"])
+    assert project.run("--publish", "--sensitivity-measure", "top:2").ret == 0
+    result = project.run_apart(*MODES["loadgroup"], "--sensitivity-measure", "top:2")
+    result.assert_outcomes(passed=3)
+    for case in ("one-wfp8_afp16-small", "one-wint8_aint8-small", "one-wfp4_afp16-small"):
+        expected = json.loads(project.manifest_file(case).read_text(encoding="utf-8"))
+        (file,) = project.root.glob(f"out/one/**/*{case.split('-')[1]}_lm_small/*manifest.json")
+        found = json.loads(file.read_text(encoding="utf-8"))
+        assert found["measured"]["kl"] == pytest.approx(expected["measured"]["kl"], rel=1e-2)
+        for name, entry in expected["layer_sensitivity"].items():
+            measured = found["layer_sensitivity"][name]["measured_kl"]
+            assert measured == (None if entry["measured_kl"] is None else pytest.approx(entry["measured_kl"], rel=1e-2))
+        assert any(entry["measured_kl"] is not None for entry in found["layer_sensitivity"].values())
 
 
 def test_a_loop_that_two_workers_repeat_is_told(project: Project) -> None:
@@ -168,7 +185,13 @@ class TestGpus:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
         monkeypatch.setattr("auto_quantize_model.run.run_cases", run_cases)
         options = SimpleNamespace(
-            engine="replay", device=None, model_paths={}, keep_capture=False, capture_dir=None, capture_memory=None
+            engine="replay",
+            device=None,
+            model_paths={},
+            keep_capture=False,
+            capture_dir=None,
+            capture_memory=None,
+            measure=MeasureSettings(),
         )
         announcer = SimpleNamespace(announce=lambda *_: silent, say=silent)
         passes = Passes(options, Worker("gw1", 4, Path("shared"), Path("out")), announcer)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from auto_quantize_model import run_cases
+from auto_quantize_model import run_cases, to_rows
 from auto_quantize_model.reports import json_report, markdown
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def test_the_json_report_has_the_contracts_keys(manifest: dict[str, Any]) -> Non
         "scheme",
         "model",
         "autoquant_state",
+        "predicted_kl",
+        "measured",
         "layer_sensitivity",
         "statistics",
         "dataset",
@@ -67,6 +69,25 @@ def test_the_json_report_has_the_contracts_keys(manifest: dict[str, Any]) -> Non
         "run_config",
     ]
     assert {"layer", "num_bits", "sensitivity", "size_cost"} < set(report["layer_sensitivity"][0])
+
+
+def test_what_was_measured_is_said_and_has_columns_where_groups_were(manifest: dict[str, Any]) -> None:
+    text = markdown.render({**manifest, "measured": None})
+    assert "- **Measured KL:** not measured; --sensitivity-measure cases (" in text
+    measured = copy.deepcopy(manifest)
+    worst = measured["layer_sensitivity"][measured["sensitivity_ranking"][-1]["name"]]
+    worst["measured_kl"], worst["measured_kl_ci95"] = 0.25, [0.125, 0.5]
+    captions = {"file": "a`b.txt", "samples": 7, "loss_tokens": 50, "sha256": "c" * 64}
+    change = {"loss_change": -0.5, "loss_change_ci95": None, "top1_agreement": 0.75, "top1_agreement_ci95": None}
+    measured["measured"] = {"kl": 1.5, "kl_ci95": None, **change, "captions": captions}
+    text = markdown.render(measured)
+    header, _, first, *_, last = table_of(text)
+    assert header[6:8] == ["Measured KL", "Measured KL 95 % Interval"]
+    assert first[6:8] == ["2.500e-01", "1.250e-01 to 5.000e-01"]
+    assert last[6:8] == ["n/a", "n/a"]
+    assert "`1.500e+00` nats per token with every chosen group quantized; on 7 captions of `` a`b.txt `` (50 " in text
+    row = to_rows([measured])[0]
+    assert (row["measured_kl"], row["measured_kl_ci95_low"], row["measured_kl_ci95_high"]) == (0.25, 0.125, 0.5)
 
 
 def test_reports_are_functions_of_the_manifest_alone(manifest: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from auto_quantize_model import quoting
 from auto_quantize_model.baselines.store import Baselines, baseline_folder
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.flags import PYTEST_PREFIX
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.quoting import code
@@ -32,6 +33,7 @@ _COLUMNS = (
     "Captions",
     "Total Score",
     "Total Predicted KL",
+    "Measured KL",
     "Most Sensitive Group",
     "Regenerate",
 )
@@ -89,7 +91,7 @@ def _lines(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
         return
     yield "The baselines that runs are compared with: one folder a case, with its manifest and the reports rendered"
     yield "from it. This page is generated from the manifests whenever a case is published; edits are lost. Captions"
-    yield "are those calibrated with; the total predicted KL is in nats per token."
+    yield "are those calibrated with; the total predicted KL and the measured KL are in nats per token."
     yield ""
     yield from markdown_table(_COLUMNS, (_cells(suite, case, baseline) for case, baseline in published))
     if len(published) < len(cases):
@@ -108,9 +110,12 @@ def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[st
     yield str(baseline["calibration"]["calibrated_samples"]) if newer else _NOTHING
     yield _scientific(state.get("score"))
     yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
+    measured = mapping(baseline, "measured").get("kl")
+    yield _scientific(measured)
     worst = rows(baseline)[0]
     yield code(worst["layer"]) if worst.get("sensitivity") is not None else _NOTHING
-    yield code(publish_command(suite_folder(suite), case.id))
+    measuring = () if measured is None else (f"{PYTEST_PREFIX}measure", "cases")
+    yield code(publish_command(suite_folder(suite), case.id, *measuring))
 
 
 def _scientific(value: float | None) -> str:

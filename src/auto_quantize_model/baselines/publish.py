@@ -20,6 +20,7 @@ from auto_quantize_model.comparison.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.consistency import inconsistencies, nonsense
 from auto_quantize_model.manifest.document import UnknownVersionError, dumps
+from auto_quantize_model.manifest.measured import NOT_MEASURED
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.schema import SCHEMA_VERSION, InvalidManifestError, check_schema
 from auto_quantize_model.manifest.structure import manifest_structure
@@ -129,22 +130,30 @@ def _reason_to_update(
     Besides drift that is a changed schema, and a change in what is derived from scores that are the same to a bit.
     """
     old, new = (_without_circumstances(each) for each in (baseline, manifest))
+    if manifest["measured"] is None:
+        # Not asked for this time, which is no reason to forget it.
+        old, new = _without_measured(old), _without_measured(new)
     same_structure = manifest_structure(baseline) == manifest_structure(manifest)
     if old == new and same_structure:
         return None
-    if comparison is None:
-        return "it was not compared with the baseline"
-    if comparison.verdict in ("drift", "incomparable"):
-        return summary(comparison)
+    if comparison is None or comparison.verdict in ("drift", "incomparable"):
+        return "it was not compared with the baseline" if comparison is None else summary(comparison)
     if not same_structure:
         return "the structure of the manifest has changed"
     if comparison.verdict == "identical":
         return "the scores are the same, but not what is derived from them"
-    return None
+    newly_measured = manifest["measured"] is not None and baseline.get("measured") is None
+    return "it was not measured before" if newly_measured else None
 
 
 def _without_circumstances(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in manifest.items() if key not in MACHINE}
+
+
+def _without_measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    entries = manifest.get("layer_sensitivity", {})
+    kept = {key: value for key, value in manifest.items() if key != "measured"}
+    return {**kept, "layer_sensitivity": {name: entry | NOT_MEASURED for name, entry in entries.items()}}
 
 
 def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:

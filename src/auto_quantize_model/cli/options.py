@@ -16,6 +16,8 @@ from auto_quantize_model.options import (
     DEVICE,
     ENGINE,
     KEEP_CAPTURE,
+    MEASURE,
+    MEASURE_ON,
     MODEL_PATH,
     MODELS_ROOT,
     OVERRIDE,
@@ -42,6 +44,8 @@ ENGINE_OPTIONS = (ENGINE, MODEL_PATH)
 """What it takes to run cases of a suite."""
 CAPTURE_OPTIONS = (KEEP_CAPTURE, CAPTURE_DIR, CAPTURE_MEMORY)
 """What may be said about captures."""
+MEASURE_OPTIONS = (MEASURE, MEASURE_ON)
+"""What is measured, and on what."""
 
 
 def add_options(parser: argparse.ArgumentParser, options: Sequence[Option]) -> None:

@@ -9,6 +9,7 @@ from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import (
     CAPTURE_OPTIONS,
     ENGINE_OPTIONS,
+    MEASURE_OPTIONS,
     SUITE_OPTIONS,
     add_options,
     capture_settings,
@@ -18,6 +19,7 @@ from auto_quantize_model.cli.options import (
 from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.options import JSON, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.writable import check_file_place, check_folder_place
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.run import CaseResult
 
+_MEASURED = Column("Measured KL", right=True)
 _COLUMNS = (
     Column("Case"),
     Column("Total score", right=True),
     Column("Predicted KL", right=True),
+    _MEASURED,
     Column("Bits", right=True),
     Column("Most sensitive group", if_narrow="cut"),
     Column("Its score", right=True),
@@ -49,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, OUTPUT, JSON))
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, OUTPUT, JSON))
     parser.set_defaults(run=run)
 
 
@@ -102,6 +106,8 @@ def _run(
                 device=arguments.device,
                 model_paths=paths,
                 captures=captures,
+                measure=str(arguments.measure),
+                measure_on=arguments.measure_on,
                 progress=progress,
                 notice=lambda line: say(console, line),
             ):
@@ -120,7 +126,12 @@ def _run(
 
 
 def _table(results: Iterable[CaseResult]) -> Table:
-    return table(_COLUMNS, map(_row, results), "Quantization sensitivity")
+    """One row a case; what no case measured has no column."""
+    shown = list(results)
+    measured = any(mapping(each.manifest or {}, "measured") for each in shown)
+    kept = [number for number, column in enumerate(_COLUMNS) if measured or column is not _MEASURED]
+    rows = ([row[number] for number in kept] for row in map(_row, shown))
+    return table([_COLUMNS[number] for number in kept], rows, "Quantization sensitivity")
 
 
 def _row(result: CaseResult) -> tuple[str, ...]:
@@ -128,7 +139,7 @@ def _row(result: CaseResult) -> tuple[str, ...]:
     from auto_quantize_model.reports.rows import rows, short_name
 
     if result.manifest is None:
-        return (result.case.id, *["-"] * 6, "failed")
+        return (result.case.id, *["-"] * (len(_COLUMNS) - 2), "failed")
     state = result.manifest["autoquant_state"]
     first = rows(result.manifest)[0]
     interval = first["ci95"]
@@ -136,6 +147,7 @@ def _row(result: CaseResult) -> tuple[str, ...]:
         result.case.id,
         _number(state["score"]),
         _number(total_predicted_kl(result.manifest)),
+        _number(mapping(result.manifest, "measured").get("kl")),
         f"{state['constraints']['effective_bits']:.2f}",
         short_name(first["layer"]),
         _number(first["sensitivity"]),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.comparison.matching import Matching
 
 Verdict = Literal["identical", "within_noise", "drift", "incomparable"]
-Measure = Literal["importance", "predicted_kl", "scores"]
+Measure = Literal["importance", "predicted_kl", "measured_kl", "scores"]
 
 VERDICTS: tuple[Verdict, ...] = ("identical", "within_noise", "drift", "incomparable")
 """From the best to the worst."""
@@ -32,7 +32,8 @@ _INPUTS = ("case", "scheme", "model", "dataset", "calibration", "quantization")
 _GROUP_INPUTS = ("modules", "formats", "costs")
 _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
-_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl")
+_MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl", "measured_kl")
+_WHOLE = "all quantized groups"
 _TOTAL = "autoquant_state.score"
 
 
@@ -143,7 +144,8 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
     lone = list(_lone_groups(matching))
     unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
     inputs = [*differences.inputs, *(each for each in lone if each not in unmeasured)]
-    groups = sorted(_group_changes(matching, band.group), key=_most_moved_first)
+    changes = [*_group_changes(matching, band.group, _measured_alike(old, new)), *_whole_change(old, new, band.group)]
+    groups = sorted(changes, key=_most_moved_first)
     comparison = Comparison(
         verdict="within_noise",
         inputs=tuple(inputs),
@@ -264,10 +266,25 @@ def _group_outcomes(matching: Matching) -> Iterator[Difference]:
             yield from differences_in(("importance",), group.old, group.new, f"{_GROUPS}.{group.key}.")
 
 
-def _group_changes(matching: Matching, tolerance: float) -> Iterator[GroupChange]:
+def _measured_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether both were measured, on the same captions."""
+    captions = [mapping(mapping(each, "measured"), "captions").get("sha256") for each in (old, new)]
+    return captions[0] is not None and captions[0] == captions[1]
+
+
+def _whole_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[GroupChange]:
+    """The measured KL of all groups together, where both have one."""
+    if _measured_alike(old, new):
+        before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
+        if before is not None and after is not None:
+            yield GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, tolerance))
+
+
+def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -> Iterator[GroupChange]:
     for group in matching.both:
         name, edited = group.key.removesuffix(RECIPE_SUFFIX), _is_edited(group.old) or _is_edited(group.new)
-        for measure in (*_MEASURES, *(("scores",) if edited else ())):
+        measures = [each for each in _MEASURES if measured_alike or each != "measured_kl"]
+        for measure in (*measures, *(("scores",) if edited else ())):
             old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
                 yield GroupChange(name, measure, old, new, _agree(old, new, tolerance))

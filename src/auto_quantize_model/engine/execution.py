@@ -10,6 +10,8 @@ import torch
 
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.groups import check_covered_by_replay, find_groups
+from auto_quantize_model.engine.measurement.held_out import HeldOut
+from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
 from auto_quantize_model.engine.modelopt_loop import score_with_modelopt
 from auto_quantize_model.engine.one_pass import LoadedPass, score
 from auto_quantize_model.engine.search import search
@@ -21,10 +23,12 @@ from auto_quantize_model.scores import CaseScores
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
-    from auto_quantize_model.engine.one_pass import Scores
+    from auto_quantize_model.engine.measurement.pass_measurement import CaseMeasured
     from auto_quantize_model.engine.preparation import PreparedFormat, PreparedPass
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import SizePlan
@@ -64,6 +68,15 @@ class _ModelFacts:
     dtype: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Found:
+    """What the engine finds for one case."""
+
+    groups: Sequence[GroupScore]
+    selection: Selection
+    measured: CaseMeasured | None = None
+
+
 def execute(prepared: PreparedPass, reporting: Reporting) -> Iterator[Outcome]:
     """Run the pass; a case that cannot be run fails alone."""
     run = _execute_replay if prepared.engine == "replay" else _execute_modelopt
@@ -77,7 +90,7 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
         return
     reasons: dict[str, str] = {}
     try:
-        facts, scores = _replayed(prepared, reporting)
+        facts, found = _replayed(prepared, reporting)
     except CaseError as error:
         # Yielded only after this block: the error holds on to the model that it happened with.
         reasons = dict.fromkeys(prepared.formats, str(error))
@@ -89,23 +102,72 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
         if key in prepared.refused:
             yield FailedCase(case, prepared.refused[key])
         else:
-            yield _scored(prepared, case, facts, scores[key, size_key(case)])
+            yield _scored(prepared, case, facts, found[case.id])
 
 
-def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, Scores]:
-    """Every score of the pass. The model is freed on return, though results may be fetched much later, or never."""
+def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[str, _Found]]:
+    """All of the pass, by case. The model is freed on return, though results may be fetched much later, or never."""
     loaded = _load(prepared, reporting.progress)
     layout = find_groups(loaded)
     check_covered_by_replay(loaded, layout)
     batches = tokenize(prepared.plan, loaded)
     quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
     work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint)
-    return _facts(loaded, layout, batches), score(work, prepared.captures, reporting)
+    # Captions that cannot be read are told before the pass, not after it.
+    held_out = HeldOut.read(loaded, prepared.plan, prepared.measure.captions)
+    scores = score(work, prepared.captures, reporting)
+    found = {
+        case.id: _Found(groups, _search(prepared, case, groups))
+        for case in prepared.plan.cases
+        if format_key(case) in prepared.formats
+        for groups in [scores.groups[format_key(case), size_key(case)]]
+    }
+    if prepared.measure.scope:
+        try:
+            _measure(prepared, work, scores.maxima, held_out, found, reporting)
+        except CaseError as error:
+            # The scores are there, and are not lost with it.
+            reporting.notice(f"{prepared.plan.cases[0].model.name}: nothing is measured: {error}")
+    return _facts(loaded, layout, batches), found
+
+
+def _measure(
+    prepared: PreparedPass,
+    work: LoadedPass,
+    maxima: NDArray[np.float32],
+    held_out: HeldOut | None,
+    found: dict[str, _Found],
+    reporting: Reporting,
+) -> None:
+    """Add to every case what really quantizing it does."""
+    plan = prepared.plan
+    cases = [case for case in plan.cases if case.id in found]
+    measurement = PassMeasurement(
+        work.loaded, work.layout, plan, work.batches, maxima, prepared.measure.scope, held_out
+    )
+    asked = [
+        Scored(
+            plan.size_of(case),
+            work.formats[format_key(case)],
+            found[case.id].groups,
+            found[case.id].selection.quantized,
+        )
+        for case in cases
+    ]
+    captures = prepared.captures
+    measured = measurement.measure(asked, reporting.progress, captures.shared, captures.processes)
+    for case, each in zip(cases, measured, strict=True):
+        groups = [
+            dataclasses.replace(score, measured=each.groups.get(score.group.name)) for score in found[case.id].groups
+        ]
+        found[case.id] = _Found(groups, found[case.id].selection, each)
 
 
 def _execute_modelopt(prepared: PreparedPass, reporting: Reporting) -> Iterator[Outcome]:
     batches: Sequence[TokenBatch] = ()
     cases = prepared.plan.cases
+    if prepared.measure.scope:
+        reporting.notice(f"{cases[0].model.name}: the method kl_div measures already, so nothing else is measured")
     for done, case in enumerate(cases):
         reporting.progress("modelopt", done, len(cases))
         key = format_key(case)
@@ -118,7 +180,7 @@ def _execute_modelopt(prepared: PreparedPass, reporting: Reporting) -> Iterator[
             yield FailedCase(case, str(error))
         else:
             batches = facts.batches
-            yield _scored(prepared, case, facts, groups)
+            yield _scored(prepared, case, facts, _Found(groups, _search(prepared, case, groups)))
     reporting.progress("modelopt", len(cases), len(cases))
 
 
@@ -160,19 +222,22 @@ def _failed(prepared: PreparedPass, cases: Iterable[Case], reasons: Mapping[str,
         yield FailedCase(case, {**prepared.refused, **reasons}[format_key(case)])
 
 
-def _scored(prepared: PreparedPass, case: Case, facts: _ModelFacts, groups: Sequence[GroupScore]) -> ScoredCase:
+def _search(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) -> Selection:
+    return search(groups, prepared.formats[format_key(case)].resolved.effective_bits, case.autoquant)
+
+
+def _scored(prepared: PreparedPass, case: Case, facts: _ModelFacts, found: _Found) -> ScoredCase:
     size, used = prepared.plan.size_of(case), prepared.formats[format_key(case)]
-    scores = _case_scores(prepared, size, used, facts, groups)
-    selection = search(groups, used.resolved.effective_bits, case.autoquant)
-    return ScoredCase(case, size, used.resolved, scores, selection)
+    scores = _case_scores(prepared, size, used, facts, found)
+    return ScoredCase(case, size, used.resolved, scores, found.selection)
 
 
 def _case_scores(
-    prepared: PreparedPass, size: SizePlan, used: PreparedFormat, facts: _ModelFacts, groups: Sequence[GroupScore]
+    prepared: PreparedPass, size: SizePlan, used: PreparedFormat, facts: _ModelFacts, found: _Found
 ) -> CaseScores:
     batches = facts.batches
     return CaseScores(
-        groups=tuple(groups),
+        groups=tuple(found.groups),
         head=facts.layout.head,
         calibrated_tokens=sum(batches[index].tokens for index in size.calibrated),
         scored_samples=size.scored_samples,
@@ -186,4 +251,6 @@ def _case_scores(
             "difference_dtype": "float32" if prepared.engine == "replay" else facts.dtype,
             "kernels": dataclasses.asdict(used.kernels),
         },
+        measured=None if found.measured is None else found.measured.whole,
+        measured_on=None if found.measured is None else found.measured.on,
     )

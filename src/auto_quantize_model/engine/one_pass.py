@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
@@ -40,10 +43,18 @@ if TYPE_CHECKING:
     from auto_quantize_model.reporting import Notice
     from auto_quantize_model.scores import GroupScore
 
-    Scores = dict[FormatSize, list[GroupScore]]
 
 _ATTEMPTS = 10
 """How many damaged captures are replaced before the disk is to blame."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PassScores:
+    """What came of capture and replay."""
+
+    groups: Mapping[FormatSize, list[GroupScore]]
+    maxima: NDArray[np.float32]
+    """The absolute maximum of every group's input in every batch."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +104,7 @@ class LoadedPass:
         return [settings, config._attn_implementation, torch.get_float32_matmul_precision()]
 
 
-def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> Scores:
+def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> PassScores:
     """Score every group for every format and size; memory that runs out is met with the next smaller plan."""
     needs = predict(
         work.loaded,
@@ -120,7 +131,7 @@ def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> 
 
 def _score_within(
     work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, reporting: Reporting
-) -> Scores:
+) -> PassScores:
     with _folder(work, settings, needs_files=needs_files) as folder:
         tell_kept = settings.keep
         for _ in range(_ATTEMPTS):
@@ -136,7 +147,7 @@ def _score_within(
 
 def _capture_and_replay(
     work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, folder: Path | None, reporting: Reporting
-) -> Scores:
+) -> PassScores:
     files = None
     if folder is not None:
         about = {"model": work.plan.cases[0].model.name, **work.facts}
@@ -147,7 +158,8 @@ def _capture_and_replay(
     if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made
         reporting.notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
-    return replay(
+    maxima = captured.maxima()
+    scores = replay(
         captured,
         work.loaded,
         work.plan,
@@ -157,6 +169,7 @@ def _capture_and_replay(
         shared=_score_files(work, settings),
         chunk_elements=plan.chunk_elements,
     )
+    return PassScores(scores, maxima)
 
 
 @contextlib.contextmanager

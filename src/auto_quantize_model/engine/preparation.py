@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.engines import EngineName
+    from auto_quantize_model.measuring import MeasureSettings
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers
@@ -50,10 +51,16 @@ class PreparedPass:
     refused: Mapping[str, str]
     """Formats that cannot run here, with the reason."""
     captures: CaptureSettings
+    measure: MeasureSettings
 
 
 def prepare(
-    plan: PassPlan, engine: EngineName, device: str | None, paths: Mapping[str, Path], captures: CaptureSettings
+    plan: PassPlan,
+    engine: EngineName,
+    device: str | None,
+    paths: Mapping[str, Path],
+    captures: CaptureSettings,
+    measure: MeasureSettings,
 ) -> PreparedPass:
     """Find the device and the checkpoint, and resolve every format; `device` and `paths` win over the settings."""
     first = plan.cases[0]
@@ -72,7 +79,7 @@ def prepare(
             refused[key] = str(error)
     located = locate(first, paths.get(first.model.name))
     checkpoint = open_checkpoint(located.path, located.fix)
-    return PreparedPass(plan, actual, run_on, checkpoint, formats, refused, captures)
+    return PreparedPass(plan, actual, run_on, checkpoint, formats, refused, captures, measure)
 
 
 def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device) -> PreparedFormat:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auto_quantize_model.manifest.confidence import NOT_KNOWN, describe_confidence
+from auto_quantize_model.manifest.measured import NOT_MEASURED, describe_measured, measured_entry
 from auto_quantize_model.manifest.schema import RECIPE_SUFFIX, SCHEMA_VERSION
 from auto_quantize_model.manifest.total import describe_total
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS, UNQUANTIZED_LABEL
@@ -68,6 +69,7 @@ def build_manifest(
             "status": selection.status,
         },
         "predicted_kl": describe_total(scores, selection),
+        "measured": describe_measured(scores),
         "layer_sensitivity": entries,
         "sensitivity_ranking": _ranking(entries),
         "statistics": confidence.statistics,
@@ -143,6 +145,7 @@ def _entry(
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
         **sure.get(name, NOT_KNOWN),
+        **measured_entry(score.measured),
         "split": _split(score) if name in rank_of else None,
     }
 
@@ -167,6 +170,7 @@ def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
         "status": "disabled",
         "predicted_kl": None,
         **NOT_KNOWN,
+        **NOT_MEASURED,
         "split": None,
     }
 

@@ -67,6 +67,7 @@ def _entry(name: str, entry: Mapping[str, Any], layers: Mapping[str, Any], group
         yield f"quantized it costs {entry['costs'][0]:g}, more than unquantized, {entry['costs'][-1]:g}"
     yield from _interval("ci95", entry["ci95"], entry["importance"])
     yield from _interval("predicted_kl_ci95", entry["predicted_kl_ci95"], entry["predicted_kl"])
+    yield from _interval("measured_kl_ci95", entry["measured_kl_ci95"], entry["measured_kl"])
     yield from _interval("rank_ci95", entry["rank_ci95"], entry["rank"])
     for key, place in (("rank", entry["rank"]), ("tie_band", entry["tie_band"]), *_ends(entry["rank_ci95"])):
         if place is not None and not 1 <= place <= groups:
@@ -138,6 +139,9 @@ def _settled(manifest: Mapping[str, Any]) -> Iterator[str]:
     if total is not None:
         yield from _interval("predicted_kl.sum_ci95", total["sum_ci95"], total["sum"])
         yield from _interval("predicted_kl.whole_ci95", total["whole_ci95"], total["whole"])
+    measured = manifest["measured"]
+    for key in ("kl", "loss_change", "top1_agreement") if measured is not None else ():
+        yield from _interval(f"measured.{key}_ci95", measured[f"{key}_ci95"], measured[key])
     if statistics is None:
         return
     scored = manifest["calibration"]["scored_samples"]

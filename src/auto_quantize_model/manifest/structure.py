@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 _MAPS = {"layers": "<layer>", "layer_sensitivity": "<group>"}
 """Mappings of a manifest whose keys are names of the model, not of the schema."""
+_MEASURED = "measured"
+"""What the keys begin with that have a value only where a run was asked to measure."""
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
 Structure = dict[str, Any] | list[Any] | str
@@ -16,11 +18,20 @@ Structure = dict[str, Any] | list[Any] | str
 
 
 def manifest_structure(manifest: Mapping[str, Any]) -> dict[str, Structure]:
-    """A manifest's structure: lists, and mappings keyed by layer or group, collapsed to the union of their members."""
+    """A manifest's structure: lists, and mappings keyed by layer or group, collapsed to the union of their members.
+
+    What was measured is left out: it is there where somebody asked for it.
+    """
     return {
-        key: {_MAPS[key]: _union(structure(inner) for inner in value.values())} if key in _MAPS else structure(value)
-        for key, value in manifest.items()
+        key: {_MAPS[key]: _union(structure(_asked_of_all(inner)) for inner in value.values())}
+        if key in _MAPS
+        else structure(value)
+        for key, value in _asked_of_all(manifest).items()
     }
+
+
+def _asked_of_all(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: inner for key, inner in value.items() if not key.startswith(_MEASURED)}
 
 
 def structure(value: object) -> Structure:

@@ -117,7 +117,7 @@ class CaseRun:
         if reason is not None:
             self._fail(
                 f"{self.case.id}: the structure of the manifest has changed\n{reason}\n"
-                f"if that is meant: {self._commands.publish()}\n"
+                f"if that is meant: {self._commands.publish(self._baseline)}\n"
                 f"           and then: {self._commands.update_snapshots()}",
                 "drift",
             )
@@ -200,7 +200,7 @@ class CaseRun:
         return [
             f"this run's artifacts: {display_path(self.artifacts)}",
             explain,
-            f"if the change is meant: {self._commands.publish()}",
+            f"if the change is meant: {self._commands.publish(self._baseline)}",
         ]
 
     def _fail(self, message: str, verdict: str) -> NoReturn:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model import commands
 from auto_quantize_model.cases.suite_file import suite_near
 from auto_quantize_model.engines import DEFAULT_ENGINE
-from auto_quantize_model.options import DEVICE, ENGINE, MODEL_PATH, MODELS_ROOT, OVERRIDE, REPORT_ONLY
+from auto_quantize_model.measuring import Scope
+from auto_quantize_model.options import DEVICE, ENGINE, MEASURE, MODEL_PATH, MODELS_ROOT, OVERRIDE, REPORT_ONLY
 from auto_quantize_model.paths import display_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from auto_quantize_model.options import Option
     from auto_quantize_model.plugin.options import Options
     from auto_quantize_model.plugin.suites import SuiteCase
@@ -32,9 +35,13 @@ class Commands:
         if model in options.model_paths:
             self._places.append((MODEL_PATH, f"{model}={display_path(options.model_paths[model])}"))
 
-    def publish(self) -> str:
-        """Run this case and publish it."""
-        return commands.publish_command(self._folder, self._case_id, *self._places_for_pytest())
+    def publish(self, baseline: Mapping[str, Any] | None = None) -> str:
+        """Run this case and publish it; what this run measures, or its baseline has, is measured for it."""
+        scope = self._options.measure.scope
+        if not scope and baseline is not None and baseline.get("measured") is not None:
+            scope = Scope("cases")
+        measured = (MEASURE.pytest_flag, str(scope)) if scope else ()
+        return commands.publish_command(self._folder, self._case_id, *self._places_for_pytest(), *measured)
 
     def publish_reports(self) -> str:
         """Render this case's reports again, in place."""

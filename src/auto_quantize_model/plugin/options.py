@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.measuring import checked_measure
 from auto_quantize_model.options import (
     CAPTURE_DIR,
     CAPTURE_MEMORY,
@@ -17,6 +19,8 @@ from auto_quantize_model.options import (
     IN_PYTEST,
     JSON,
     KEEP_CAPTURE,
+    MEASURE,
+    MEASURE_ON,
     MODEL_PATH,
     MODELS_ROOT,
     OUTPUT,
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model.engines import EngineName
+    from auto_quantize_model.measuring import MeasureSettings, Scope
     from auto_quantize_model.options import Option
 
 _HARMLESS = ("autoquant.device", "model.devices", "suite.tolerances")
@@ -55,6 +60,7 @@ class Options:
     keep_capture: bool
     capture_dir: Path | None
     capture_memory: int | None
+    measure: MeasureSettings
 
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
@@ -119,9 +125,17 @@ def read_options(config: pytest.Config) -> Options:
         keep_capture=value(KEEP_CAPTURE),
         capture_dir=path(CAPTURE_DIR),
         capture_memory=value(CAPTURE_MEMORY),
+        measure=_measured(value(MEASURE), path(MEASURE_ON), value(ENGINE)),
     )
     _check_together(options)
     return options
+
+
+def _measured(scope: Scope, captions: Path | None, engine: EngineName) -> MeasureSettings:
+    try:
+        return checked_measure(scope, captions, engine)
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _check_together(options: Options) -> None:
@@ -137,6 +151,8 @@ def _check_together(options: Options) -> None:
         raise pytest.UsageError(nothing_to_keep(options.engine, KEEP_CAPTURE.pytest_flag))
     if options.report_only and options.keep_capture:
         raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} captures nothing; leave {KEEP_CAPTURE.pytest_flag} out")
+    if options.report_only and options.measure.scope:
+        raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} measures nothing; leave {MEASURE.pytest_flag} out")
     if options.report_only and options.device:
         raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} runs on no device; leave {DEVICE.pytest_flag} out")
 

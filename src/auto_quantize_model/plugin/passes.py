@@ -125,6 +125,8 @@ class Passes:
             device=options.device,
             model_paths=options.model_paths,
             captures=captures,
+            measure=str(options.measure.scope),
+            measure_on=options.measure.captions,
             progress=progress,
             notice=self._announcer.say,
         )

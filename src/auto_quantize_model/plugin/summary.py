@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.summary.record import Record
 
-_HEADINGS = ("case", "verdict", "predicted KL", "most sensitive group", "total", "moved most", "seconds")
-_RIGHT = tuple(map(_HEADINGS.index, ("predicted KL", "total", "seconds")))
+_MEASURED = "measured KL"
+_HEADINGS = ("case", "verdict", "predicted KL", _MEASURED, "most sensitive group", "total", "moved most", "seconds")
+_RIGHT = ("predicted KL", _MEASURED, "total", "seconds")
 _NOTHING = "-"
 _LONGEST_REASON = 200
 
@@ -25,7 +26,7 @@ def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[st
     """The lines of the terminal's section."""
     cases = list(records)
     ran = [record for record in cases if not _was_skipped(record)]
-    yield from aligned_table([_HEADINGS, *map(_row, ran)] if ran else [], _RIGHT)
+    yield from _table(ran)
     yield from _skipped(cases)
     yield _totals(cases)
     yield from _passes(cases)
@@ -41,11 +42,20 @@ def _was_skipped(record: Record) -> bool:
     return record.outcome == "skipped" and record.artifacts is None
 
 
+def _table(ran: Sequence[Record]) -> Iterator[str]:
+    """One line a case; what no case measured has no column."""
+    measured = any(record.measured_kl is not None for record in ran)
+    shown = [heading for heading in _HEADINGS if measured or heading != _MEASURED]
+    rows = [[cell for heading, cell in zip(_HEADINGS, _row(each), strict=True) if heading in shown] for each in ran]
+    yield from aligned_table([shown, *rows] if rows else [], tuple(map(shown.index, set(_RIGHT) & set(shown))))
+
+
 def _row(record: Record) -> tuple[str, ...]:
     return (
         record.case,
         _verdict(record),
-        _NOTHING if record.total_predicted_kl is None else f"{record.total_predicted_kl:.3e}",
+        _scientific(record.total_predicted_kl),
+        _scientific(record.measured_kl),
         short_name(record.most_sensitive_group or _NOTHING),
         _ratio(record.total_ratio),
         _NOTHING if record.worst_group is None else f"{_ratio(record.worst_ratio)} {short_name(record.worst_group)}",
@@ -60,6 +70,10 @@ def _verdict(record: Record) -> str:
     if record.outcome in ("failed", "error") and record.verdict not in ("failed", "drift", "incomparable", "new"):
         parts.append(record.outcome)
     return ", ".join(parts)
+
+
+def _scientific(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.3e}"
 
 
 def _ratio(value: float | None) -> str:

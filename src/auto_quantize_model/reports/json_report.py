@@ -18,6 +18,7 @@ _FIRST = ("scheme", "model", "autoquant_state")
 def render(manifest: Mapping[str, Any]) -> str:
     """The report as text; a key that the manifest lacks is lacking here too."""
     report: dict[str, Any] = {key: manifest[key] for key in _FIRST if key in manifest}
+    report.update({key: manifest[key] for key in ("predicted_kl", "measured") if key in manifest})
     report["layer_sensitivity"] = rows(manifest)
     report.update({key: manifest[key] for key in ("statistics", "dataset", "quantization") if key in manifest})
     run_config = {key: manifest[key] for key in ("case", "engine", "calibration") if key in manifest}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model import quoting
+from auto_quantize_model.flags import both_flags
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import enough_captions
@@ -60,6 +61,12 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
         _interval,
         "where the predicted KL lies, by bootstrap over captions",
     ),
+    "measured_kl": (
+        "Measured KL",
+        _scientific,
+        "the KL divergence, in nats per token, that really quantizing only this group cost",
+    ),
+    "measured_kl_ci95": ("Measured KL 95 % Interval", _interval, "where the measured KL lies, by the same bootstrap"),
     "stderr": ("Std Error", _scientific, "the standard error of the sensitivity over captions"),
     "ci95": ("95 % Interval", _interval, "where the sensitivity lies, by bootstrap over captions"),
     "rank": ("Rank", _plain, "1 is the least sensitive group"),
@@ -91,7 +98,7 @@ def render(manifest: Mapping[str, Any]) -> str:
 
 def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     layers = rows(manifest)
-    columns = {key: column for key, column in _COLUMNS.items() if any(key in row for row in layers)}
+    columns = {key: column for key, column in _COLUMNS.items() if _has_column(key, layers)}
     yield f"# AutoQuant layer sensitivity ({quoting.markdown(_plain(_at(manifest, 'scheme', 'name')))})"
     yield ""
     yield from _facts(manifest)
@@ -105,6 +112,13 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from markdown_table(titles, ((show(row.get(key)) for key, (_, show, _) in columns.items()) for row in layers))
     if not is_older(manifest) and manifest.get("statistics") is not None:
         yield from enough_captions.lines(manifest["statistics"])
+
+
+def _has_column(key: str, layers: list[dict[str, Any]]) -> bool:
+    """What nobody asked to be measured has no column; a line above the table says that it was not measured."""
+    if key.startswith("measured_"):
+        return any(row.get(key) is not None for row in layers)
+    return any(key in row for row in layers)
 
 
 def _facts(manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -138,6 +152,7 @@ def _at(manifest: Mapping[str, Any], *keys: str) -> Any:
 def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     calibration, engine = manifest["calibration"], manifest["engine"]
     yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token{_whole(manifest)}"
+    yield from _measured(manifest)
     yield (
         f"- **Calibrated on:** {calibration['calibrated_samples']} captions "
         f"({calibration['calibrated_tokens']} tokens) of {code(manifest['dataset']['name'])}"
@@ -154,6 +169,28 @@ def _whole(manifest: Mapping[str, Any]) -> str:
         return ""
     sure = "" if interval is None else f", 95 % interval {_interval(interval)}"
     return f", the sum of the groups; `{_scientific(whole)}` with what their errors do to each other{sure}"
+
+
+def _measured(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What was really measured; a manifest of the first schema cannot say."""
+    if "measured" not in manifest:
+        return
+    measured = manifest["measured"]
+    if measured is None:
+        yield f"- **Measured KL:** not measured; {both_flags('measure', 'cases')} measures it"
+        return
+    captions, sure = measured["captions"], measured["kl_ci95"]
+    file = captions["file"]
+    where = "the captions that are scored" if file is None else f"{captions['samples']} captions of {code(file)}"
+    yield (
+        f"- **Measured KL:** `{_scientific(measured['kl'])}` nats per token with every chosen group quantized"
+        f"{'' if sure is None else f', 95 % interval {_interval(sure)}'}; on {where} "
+        f"({captions['loss_tokens']} predicted tokens)"
+    )
+    yield (
+        f"- **What that does:** the loss changes by `{measured['loss_change']:+.3e}` nats per token; the most probable "
+        f"token stays the same for {measured['top1_agreement']:.1%} of them"
+    )
 
 
 def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:

@@ -18,6 +18,8 @@ ADDED_KEYS = (
     "predicted_kl",
     "predicted_kl_stderr",
     "predicted_kl_ci95",
+    "measured_kl",
+    "measured_kl_ci95",
     "stderr",
     "ci95",
     "status",

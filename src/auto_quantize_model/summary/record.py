@@ -31,6 +31,8 @@ class Record:
     reason: str | None = None
     total_score: float | None = None
     total_predicted_kl: float | None = None
+    measured_kl: float | None = None
+    """With every group quantized that the search quantizes; None where it was not measured."""
     most_sensitive_group: str | None = None
     total_ratio: float | None = None
     """The total score, as a multiple of the baseline's."""
@@ -57,6 +59,7 @@ class Record:
 
         self.total_score = manifest["autoquant_state"]["score"]
         self.total_predicted_kl = total_predicted_kl(manifest)
+        self.measured_kl = None if manifest.get("measured") is None else manifest["measured"]["kl"]
         first = rows(manifest)[0]
         self.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
 

@@ -11,7 +11,7 @@ import torch
 
 from auto_quantize_model.engine.capture.files import to_host
 from auto_quantize_model.engine.machine.devices import current
-from auto_quantize_model.engine.replay.products import product
+from auto_quantize_model.engine.machine.products import product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from auto_quantize_model.plan import FormatSize, PassPlan
+    from auto_quantize_model.plan import FormatSize, PassPlan, SizePlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 Side = Literal["both", "weights", "activations"]
@@ -58,10 +58,17 @@ def input_variants(
         if quantizers.input_key is None:
             sharing.setdefault((None, None), []).append((each, "both"))
             continue
-        maximum = float(maxima[list(size.calibrated)].max()) if quantizers.calibrated else None
+        maximum = input_maximum(quantizers, maxima, size)
         sharing.setdefault((quantizers.input_key, maximum), []).extend([(each, "both"), (each, "activations")])
         sharing.setdefault((None, None), []).append((each, "weights"))
     return [_variant(key, members, plan, formats, maxima) for key, members in sharing.items()]
+
+
+def input_maximum(quantizers: FormatQuantizers, maxima: NDArray[np.float32], size: SizePlan) -> float | None:
+    """The maximum that calibration gives a group's input; None where a format's inputs are not calibrated."""
+    if quantizers.input_key is None or not quantizers.calibrated:
+        return None
+    return float(maxima[list(size.calibrated)].max())
 
 
 def _variant(

@@ -1,0 +1,38 @@
+"""Captions of a file of their own to measure on: those that calibrate and score cannot be fitted to them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.captions.reading import captions_sha256, read_captions
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.measurement.captions import caption_tokens
+from auto_quantize_model.plan import batch_ranges
+from auto_quantize_model.scores import MeasuredOn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.plan import PassPlan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class HeldOut:
+    """The captions of a file."""
+
+    tokens: list[Tensor]
+    on: MeasuredOn
+
+    @classmethod
+    def read(cls, loaded: LoadedModel, plan: PassPlan, file: Path | None) -> HeldOut | None:
+        """Every caption of a file, tokenized as a pass's own are; None where there is no file."""
+        if file is None:
+            return None
+        captions = read_captions(file)
+        ranges = batch_ranges(len(captions), plan.cases[0].autoquant.batch_size)
+        batches = tokenize(dataclasses.replace(plan, captions=tuple(captions), batches=ranges), loaded)
+        return cls(caption_tokens(batches), MeasuredOn(file.name, len(captions), captions_sha256(captions)))

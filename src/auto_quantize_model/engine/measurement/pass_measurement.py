@@ -1,0 +1,225 @@
+"""What a pass measures for its cases: which assignments, on which captions, and whose they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from auto_quantize_model.captions.reading import captions_sha256
+from auto_quantize_model.engine.capture.identity import digest
+from auto_quantize_model.engine.machine.sharing import do_each_once
+from auto_quantize_model.engine.measurement.captions import caption_tokens
+from auto_quantize_model.engine.measurement.files import MeasuredFiles
+from auto_quantize_model.engine.measurement.measure import assignment_key, measure
+from auto_quantize_model.engine.measurement.quantizing import Quantized
+from auto_quantize_model.engine.replay.variants import input_maximum
+from auto_quantize_model.scores import MEASURED, MeasuredOn
+from auto_quantize_model.statistics.uncertainty import uncertainties
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.groups import Layout
+    from auto_quantize_model.engine.measurement.held_out import HeldOut
+    from auto_quantize_model.engine.measurement.quantizing import Assignment
+    from auto_quantize_model.families.loaded import LoadedModel
+    from auto_quantize_model.measuring import Scope
+    from auto_quantize_model.plan import PassPlan, SizePlan
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
+    from auto_quantize_model.reporting import Progress
+    from auto_quantize_model.scores import GroupScore, Measured
+
+
+_WHOLE = ""
+"""Stands for all that the search quantizes, where others are named after a group."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scored:
+    """A case that is to be measured."""
+
+    size: SizePlan
+    quantizers: FormatQuantizers
+    groups: Sequence[GroupScore]
+    quantized: Sequence[bool]
+    """Which of the groups the search quantizes."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CaseMeasured:
+    """What was measured for a case."""
+
+    whole: Measured | None
+    """With every group quantized that the search quantizes; None where it quantizes none."""
+    groups: Mapping[str, Measured]
+    """With one group quantized alone, by its name."""
+    on: MeasuredOn
+
+
+class PassMeasurement:
+    """Measures the cases of one pass: what several of them share is measured once."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        layout: Layout,
+        plan: PassPlan,
+        batches: Sequence[TokenBatch],
+        maxima: NDArray[np.float32],
+        scope: Scope,
+        held_out: HeldOut | None,
+    ) -> None:
+        self._loaded = loaded
+        self._layout = layout
+        self._plan = plan
+        self._scope = scope
+        self._maxima = dict(zip((group.name for group in layout.groups), maxima, strict=True))
+        self._held_out = held_out
+        self._scored = {} if held_out is not None else _tokens_of_captions(plan, batches)
+
+    def measure(
+        self, cases: Sequence[Scored], progress: Progress, shared: Path | None, processes: int
+    ) -> list[CaseMeasured]:
+        """What was measured for each case. With `shared`, several processes measure each part once between them."""
+        assignments = [self._assignments(case) for case in cases]
+        captions = [self._captions(case.size) for case in cases]
+        # One walk for the assignments that some case wants on so many captions; a case with fewer takes its part.
+        wanted: dict[Hashable, tuple[Assignment, int]] = {}
+        for of_case, count in zip(assignments, captions, strict=True):
+            for each in of_case.values():
+                key = assignment_key(each)
+                wanted[key] = each, max(count, wanted.get(key, (each, 0))[1])
+        found: dict[Hashable, Measured] = {}
+        told = _Told(progress, len(wanted))
+        for count in sorted({most for _, most in wanted.values()}):
+            here = {key: each for key, (each, most) in wanted.items() if most == count}
+            told.begin(len(here))
+            found.update(zip(here, self._walk(list(here.values()), count, told, shared, processes), strict=True))
+        told.end()
+        return [
+            self._case_measured(case, of_case, found, count)
+            for case, of_case, count in zip(cases, assignments, captions, strict=True)
+        ]
+
+    def _walk(
+        self,
+        assignments: Sequence[Assignment],
+        count: int,
+        told: _Told,
+        shared: Path | None,
+        processes: int,
+    ) -> list[Measured]:
+        tokens = self._tokens(count)
+        groups = self._layout.groups
+        if shared is None:
+            return measure(self._loaded, groups, tokens, assignments, told)
+        parts = [assignments[start::processes] for start in range(min(processes, len(assignments)))]
+        asked = [[sorted(map(repr, assignment_key(each))) for each in assignments], [each.tolist() for each in tokens]]
+        files = MeasuredFiles(shared / f"measured-{digest(json.dumps(asked).encode())}")
+
+        def begin(part: int) -> Callable[[], None]:
+            measured = measure(self._loaded, groups, tokens, parts[part], told)
+            return lambda: files.write(part, measured)
+
+        do_each_once(range(len(parts)), files.has, begin, files.lock)
+        result: list[Measured] = [None] * len(assignments)  # type: ignore[list-item]
+        for start in range(len(parts)):
+            result[start::processes] = files.read(start)
+        return result
+
+    def _assignments(self, case: Scored) -> dict[str, Assignment]:
+        """By the group that is quantized alone; the whole has no name."""
+        how = {
+            score.group.name: Quantized(
+                case.quantizers, input_maximum(case.quantizers, self._maxima[score.group.name], case.size)
+            )
+            for score in case.groups
+            if score.status in MEASURED
+        }
+        whole = {
+            score.group.name: how[score.group.name]
+            for score, chosen in zip(case.groups, case.quantized, strict=True)
+            if chosen and score.group.name in how
+        }
+        result: dict[str, Assignment] = {_WHOLE: whole} if whole else {}
+        return result | {name: {name: how[name]} for name in _alone(case.groups, self._scope)}
+
+    def _captions(self, size: SizePlan) -> int:
+        return len(self._held_out.tokens) if self._held_out is not None else size.scored_samples
+
+    def _tokens(self, count: int) -> list[Tensor]:
+        if self._held_out is not None:
+            return self._held_out.tokens
+        return [self._scored[number] for number in range(count)]
+
+    def _case_measured(
+        self, case: Scored, assignments: Mapping[str, Assignment], found: Mapping[Hashable, Measured], count: int
+    ) -> CaseMeasured:
+        measured = {name: found[assignment_key(each)].first(count) for name, each in assignments.items()}
+        whole = measured.pop(_WHOLE, None)
+        if self._held_out is not None:
+            on = self._held_out.on
+        else:
+            plan = self._plan
+            first = list(plan.captions[: case.size.scored_samples])
+            on = MeasuredOn(None, len(first), captions_sha256(first))
+        return CaseMeasured(whole, measured, on)
+
+
+class _Told:
+    """What the user is told of several walks as of one."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._before = self._here = self._last = 0
+
+    def begin(self, assignments: int) -> None:
+        """A walk with so many assignments begins."""
+        self._before, self._here = self._before + self._here, assignments
+
+    def __call__(self, done: int, of: int) -> None:
+        """So much of the walk is done."""
+        self._tell(self._before + self._here * done // of)
+
+    def end(self) -> None:
+        """All is done, by this process or by others."""
+        if self._last < self._total:
+            self._tell(self._total)
+
+    def _tell(self, done: int) -> None:
+        self._last = done
+        self._progress("measure", done, self._total)
+
+
+def _tokens_of_captions(plan: PassPlan, batches: Sequence[TokenBatch]) -> dict[int, Tensor]:
+    """The tokens of every caption, by its number."""
+    return {
+        number: tokens
+        for captions, batch in zip(plan.batches, batches, strict=True)
+        for number, tokens in enumerate(caption_tokens([batch]), start=captions.start)
+    }
+
+
+def _alone(groups: Sequence[GroupScore], scope: Scope) -> list[str]:
+    """The groups that are measured alone, in the model's order."""
+    measured = [score for score in groups if score.status in MEASURED]
+    if scope.what == "cases" or not measured:
+        return []
+    if scope.what == "all" or scope.top >= len(measured):
+        return [score.group.name for score in measured]
+    scores = np.array([score.score for score in measured])
+    last = np.sort(scores)[-scope.top]
+    sure = uncertainties([score.sample_scores for score in measured if score.sample_scores is not None])
+    if sure is None or len(sure) < len(measured):
+        return [score.group.name for score in measured if score.score >= last]
+    band = min(each.tie_band for each, score in zip(sure, measured, strict=True) if score.score >= last)
+    return [score.group.name for score, each in zip(measured, sure, strict=True) if each.tie_band >= band]
