@@ -117,9 +117,9 @@ def gpu_check(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def publish(session: nox.Session) -> None:
-    """Run cases and write their artifacts into models/, for example `-- -k wint8`."""
+    """Run cases, measure them, and write their artifacts into models/, for example `-- -k wint8`."""
     install(session)
-    session.run("pytest", "-m", "gpu", CASES, "--publish", *session.posargs)
+    session.run("pytest", "-m", "gpu", CASES, "--publish", "--sensitivity-measure", "cases", *session.posargs)
 
 
 @nox.session(default=False)
@@ -138,10 +138,11 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the drift checks, and the matrix: as tests, bare, and as ModelOpt's loop (minutes; `-- --help`: models)."""
+    """Time the drift checks, measuring, and the matrix: as tests, bare, as ModelOpt's loop (minutes; `-- --help`)."""
     install(session)
     session.run("python", "benchmarks/drift_checks.py")
     session.run("python", "benchmarks/suite_cost.py")
+    session.run("python", "-m", "benchmarks.measured_kl")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
 
 

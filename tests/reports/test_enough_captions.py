@@ -29,12 +29,13 @@ def statistics(**top: Any) -> dict[str, Any]:
     [
         (
             {},
-            "No: 16 captions do not settle the ten most sensitive groups at 95 %; about 40 in all (24 more) would, and "
-            f"`{NAMES[0]}` against `{NAMES[1]}` takes the most.",
+            "No: 16 captions do not settle the ten most sensitive groups at 95 %; the order of "
+            f"`{NAMES[0]}` and `{NAMES[1]}` is the last that more would settle (`autoquant.score_size`, and a larger "
+            "size of the dataset).",
         ),
         (
             {"settled": True, "captions_needed": 9},
-            "Yes: 16 captions settle the ten most sensitive groups at 95 %; about 9 would have been enough.",
+            "Yes: 16 captions settle the ten most sensitive groups at 95 %.",
         ),
         (
             {"settled": True, "captions_needed": 16},

@@ -41,16 +41,16 @@ def answer(statistics: Mapping[str, Any]) -> str:
     level = f"{100 * statistics['level']:.0f} %"
     needed = top["captions_needed"]
     if top["settled"]:
-        enough = "" if needed in {None, samples} else f"; about {needed} would have been enough"
-        return f"Yes: {samples} captions settle the ten most sensitive groups at {level}{enough}."
+        return f"Yes: {samples} captions settle the ten most sensitive groups at {level}."
     if needed is None:
         return (
             f"No, and no number of captions is known to do so: {inside} is among the ten most sensitive groups and "
             f"{outside} is not, but they have the same score."
         )
+    # No number of captions is named: from one size to the next it changed tenfold, in both directions.
     return (
-        f"No: {samples} captions do not settle the ten most sensitive groups at {level}; about {needed} in all "
-        f"({needed - samples} more) would, and {inside} against {outside} takes the most."
+        f"No: {samples} captions do not settle the ten most sensitive groups at {level}; the order of {inside} and "
+        f"{outside} is the last that more would settle (`autoquant.score_size`, and a larger size of the dataset)."
     )
 
 

@@ -9,7 +9,7 @@ from auto_quantize_model import quoting
 from auto_quantize_model.flags import both_flags
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.quoting import code
-from auto_quantize_model.reports import enough_captions
+from auto_quantize_model.reports import doubtful, enough_captions
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
 
@@ -110,6 +110,9 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     titles = [title for title, _, _ in columns.values()]
     yield from markdown_table(titles, ((show(row.get(key)) for key, (_, show, _) in columns.items()) for row in layers))
+    if "measured" in manifest:
+        # The predictions of the first schema are another estimate.
+        yield from doubtful.lines(layers)
     if not is_older(manifest) and manifest.get("statistics") is not None:
         yield from enough_captions.lines(manifest["statistics"])
 
