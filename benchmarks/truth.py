@@ -33,7 +33,7 @@ from auto_quantize_model.scores import MEASURED
 from auto_quantize_model.statistics.total_kl import total_kl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from auto_quantize_model import Case, CaseResult
     from auto_quantize_model.engine.capture.batches import TokenBatch
@@ -49,6 +49,7 @@ HEADERS = (
     "measured on",
     "rank correlation",
     "measured / predicted",
+    "in its interval",
     "all groups, nats",
     "sum / measured: all, halves",
     "whole / measured: all, halves",
@@ -66,6 +67,8 @@ class Row:
     rank_correlation: float
     ratio: tuple[float, float, float]
     """Measured over predicted, of single groups: the median, and 5 to 95 % of them."""
+    inside: float
+    """The share of single groups whose measured KL is in the 95 % interval of the prediction."""
     whole: float
     """Measured, nats per token, with every group quantized."""
     of_whole: tuple[float, float]
@@ -77,8 +80,9 @@ class Row:
         sums = ", ".join(f"{plain:.2f}" for plain, _ in (self.of_whole, *self.of_halves))
         wholes = ", ".join(f"{together:.2f}" for _, together in (self.of_whole, *self.of_halves))
         ratio = f"{median:.2f} ({low:.2f} to {high:.2f})"
-        cells = (f"`{self.pair}`", self.measured_on, f"{self.rank_correlation:.3f}", ratio, f"{self.whole:.3g}", sums)
-        return f"| {' | '.join((*cells, wholes))} |"
+        single = (f"{self.rank_correlation:.3f}", ratio, f"{self.inside:.0%}")
+        cells = (f"`{self.pair}`", self.measured_on, *single, f"{self.whole:.3g}", sums, wholes)
+        return f"| {' | '.join(cells)} |"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,28 +91,27 @@ class Quantization:
 
     case: Case
     scores: CaseScores
+    intervals: dict[str, list[float]]
     how: dict[str, Quantized]
     groups: list[GroupScore]
     halves: list[list[GroupScore]]
     single: list[GroupScore]
 
     @classmethod
-    def of(cls, result: CaseResult, loaded: LoadedModel, calibrated: Sequence[TokenBatch], every: int) -> Quantization:
-        """Single groups are every n-th; inputs have the maximum that they have in the batches that calibrate."""
+    def of(cls, result: CaseResult, maxima: Mapping[str, float], every: int) -> Quantization:
+        """Single groups are every n-th; `maxima` are those of the groups' inputs."""
         scores = result.scores
         assert scores is not None  # noqa: S101  for the type checker
+        assert result.manifest is not None  # noqa: S101
+        entries = result.manifest["layer_sensitivity"].values()
+        intervals = {each["modules"][0]: each["predicted_kl_ci95"] for each in entries if each["predicted_kl_ci95"]}
         quantizers, _ = check_format(resolve_format(result.case.pair.format), CPU)
-        layout = find_groups(loaded)
-        maxima = capture(loaded, layout, calibrated, (), 1).maxima().max(axis=1)
         calibrates = quantizers.calibrated and quantizers.input_key is not None
-        how = {
-            group.name: Quantized(quantizers, float(maximum) if calibrates else None)
-            for group, maximum in zip(layout.groups, maxima, strict=True)
-        }
+        how = {name: Quantized(quantizers, maximum if calibrates else None) for name, maximum in maxima.items()}
         groups = [each for each in scores.groups if each.status in MEASURED]
         random = np.random.default_rng(0)
         halves = [[groups[i] for i in random.permutation(len(groups))[: len(groups) // 2]] for _ in range(HALVES)]
-        return cls(result.case, scores, how, groups, halves, groups[::every])
+        return cls(result.case, scores, intervals, how, groups, halves, groups[::every])
 
     @property
     def assignments(self) -> list[Assignment]:
@@ -122,12 +125,14 @@ class Quantization:
         alone, (whole, *halves) = np.array(kl[:count]), kl[count:]
         predicted = np.array([each.predicted_kl for each in self.single])
         ratios = alone / predicted
+        intervals = [self.intervals[each.group.name] for each in self.single]
         tokens = self.scores.sample_tokens
         return Row(
             pair=self.case.pair.name,
             measured_on=measured_on,
             rank_correlation=float(spearmanr(predicted, alone).statistic),
             ratio=(float(np.median(ratios)), *map(float, np.quantile(ratios, TAILS))),  # type: ignore[arg-type]
+            inside=float(np.mean([low <= each <= high for each, (low, high) in zip(alone, intervals, strict=True)])),
             whole=whole,
             of_whole=_over(self.groups, tokens, whole),
             of_halves=tuple(_over(half, tokens, part) for half, part in zip(self.halves, halves, strict=True)),
@@ -161,12 +166,15 @@ def main() -> None:
     places = {} if arguments.only_held_out else {"the same": scored}
     if arguments.held_out is not None:
         places["held out"] = held_out(cases[0], loaded, arguments.held_out, size.scored_samples)
-    quantizations = [Quantization.of(result, loaded, calibrated, arguments.every) for result in results]
+    layout = find_groups(loaded)
+    largest = capture(loaded, layout, calibrated, (), plan.probes).maxima().max(axis=1)
+    maxima = {group.name: float(each) for group, each in zip(layout.groups, largest, strict=True)}
+    quantizations = [Quantization.of(result, maxima, arguments.every) for result in results]
     about = f"{arguments.model}, {size.scored_samples} captions, {plan.probes} probes, every {arguments.every}. group"
     sys.stdout.write(f"{about}\n| {' | '.join(HEADERS)} |\n|{' --- |' * len(HEADERS)}\n")
     for name, measured_on in places.items():
-        tokens, groups = caption_tokens(measured_on), find_groups(loaded).groups
-        found = iter(measure(loaded, groups, tokens, [each for its in quantizations for each in its.assignments]))
+        assignments = [each for its in quantizations for each in its.assignments]
+        found = iter(measure(loaded, layout.groups, caption_tokens(measured_on), assignments))
         for each in quantizations:
             sys.stdout.write(f"{each.row(name, [next(found).kl_per_token for _ in each.assignments])}\n")
         sys.stdout.flush()

@@ -210,6 +210,19 @@ def test_a_model_that_cannot_be_run_in_blocks_keeps_its_scores(
     ]
 
 
+def test_memory_that_runs_out_keeps_the_scores(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    told: list[str] = []
+    monkeypatch.setattr(blocks.Blocks, "logits", full)
+    (result,) = measured("wfp8_afp8 and small", suite=llama_suite(), notice=told.append)
+    assert result.scores is not None
+    assert told == ["llama: nothing is measured: out of GPU memory"]
+
+
 def test_the_model_is_as_it_was(llama_suite: Callable[..., Suite]) -> None:
     (case,) = llama_suite("dataset.size_to_max_samples.small=3").select("wfp8_afp8 and small")
     (plan,) = plan_passes([case])

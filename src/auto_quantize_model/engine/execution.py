@@ -125,9 +125,10 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     if prepared.measure.scope:
         try:
             _measure(prepared, work, scores.maxima, held_out, found, reporting)
-        except CaseError as error:
+        except (CaseError, torch.OutOfMemoryError) as error:
             # The scores are there, and are not lost with it.
-            reporting.notice(f"{prepared.plan.cases[0].model.name}: nothing is measured: {error}")
+            reason = error if isinstance(error, CaseError) else "out of GPU memory"
+            reporting.notice(f"{prepared.plan.cases[0].model.name}: nothing is measured: {reason}")
     return _facts(loaded, layout, batches), found
 
 

@@ -101,8 +101,7 @@ def in_blocks(loaded: LoadedModel, groups: Sequence[Group]) -> Iterator[Blocks]:
         for number, module in enumerate(modules):
             undo.callback(_replace_forward(module, functools.partial(blocks.forward, number, module.forward)))
         for module in loaded.model.modules():
-            # A subclass may do something else than its weight says.
-            if type(module) is torch.nn.Linear:
+            if _is_plain(module):
                 undo.callback(_replace_forward(module, functools.partial(_linear, module)))
         head = loaded.model.get_submodule(loaded.head)
         undo.callback(head.register_forward_pre_hook(_all_but_the_last).remove)
@@ -139,6 +138,11 @@ def _replace_forward(module: nn.Module, stand_in: Callable[..., Any]) -> Callabl
             module.forward = kept
 
     return undo
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a layer does what its weight says and nothing else: not a subclass, and nobody stands in for it."""
+    return type(module) is torch.nn.Linear and "forward" not in vars(module)
 
 
 def _linear(module: nn.Linear, rows: Tensor) -> Tensor:
