@@ -31,6 +31,7 @@ ORDER = (
     "writable",
     "reporting",
     "measuring",
+    "stored_bits",
     # From the case matrix to a plan.
     "captions",
     "statistics",

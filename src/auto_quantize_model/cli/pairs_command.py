@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import SUITE_OPTIONS, add_options, suite_of
 from auto_quantize_model.errors import CaseError
+from auto_quantize_model.stored_bits import describe_stored_bits
 
 if TYPE_CHECKING:
     import argparse
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.settings import PairSettings
 
-_COLUMNS = tuple(map(Column, ("Pair", "Format", "Preset", "Bits", "Config SHA-256", "Weight kernel", "Input kernel")))
+_COLUMNS = tuple(
+    map(Column, ("Pair", "Format", "Preset", "Bits", "Stored bits", "Config SHA-256", "Weight kernel", "Input kernel"))
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -23,7 +26,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "pairs",
         help="Show what each pair means and what can run here",
-        description="Show what each pair means in the installed ModelOpt, and whether it can run here.",
+        description="Show what each pair means in the installed ModelOpt, and whether it can run here. Bits are as "
+        "ModelOpt counts them, and its search with them; stored bits are what a weight takes with its scales.",
     )
     add_options(parser, SUITE_OPTIONS)
     parser.set_defaults(run=run)
@@ -54,8 +58,9 @@ def _describe(pair: PairSettings, device: torch.device) -> tuple[tuple[str, ...]
     try:
         resolved = resolve_format(pair.format)
     except CaseError as error:
-        return (*head, "-", "-", "-", "-"), str(error)
-    meaning = (*head, f"{resolved.effective_bits:g}", resolved.sha256[:12])
+        return (*head, "-", "-", "-", "-", "-"), str(error)
+    stored = describe_stored_bits(resolved.resolved) or "-"
+    meaning = (*head, f"{resolved.effective_bits:g}", stored, resolved.sha256[:12])
     try:
         _, kernels = check_format(resolved, device)
     except CaseError as error:

@@ -78,7 +78,9 @@ class Comparison:
     causes: tuple[Cause, ...]
     """What may have moved the numbers, the most likely first."""
     groups: tuple[GroupChange, ...]
-    """Every number that both manifests have, the one that moved most first."""
+    """Every number of a group that both manifests have, the one that moved most first."""
+    measured: GroupChange | None
+    """The measured KL of all quantized groups together; None where one was not measured, or on other captions."""
     total_old: float | None
     total_new: float | None
     band: ChosenBand
@@ -97,7 +99,7 @@ class Comparison:
     @property
     def moved(self) -> tuple[GroupChange, ...]:
         """The numbers that are not exactly the same."""
-        return tuple(change for change in self.groups if change.old != change.new)
+        return tuple(change for change in self._numbers if change.old != change.new)
 
     @property
     def worst(self) -> GroupChange | None:
@@ -107,7 +109,11 @@ class Comparison:
     @property
     def drifted_groups(self) -> tuple[str, ...]:
         """The groups with a number outside its tolerance, the worst first."""
-        return tuple(dict.fromkeys(change.group for change in self.groups if not change.within))
+        return tuple(dict.fromkeys(change.group for change in self._numbers if not change.within))
+
+    @property
+    def _numbers(self) -> list[GroupChange]:
+        return sorted([*self.groups, *([] if self.measured is None else [self.measured])], key=_most_moved_first)
 
     @property
     def total_ratio(self) -> float | None:
@@ -144,8 +150,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
     lone = list(_lone_groups(matching))
     unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
     inputs = [*differences.inputs, *(each for each in lone if each not in unmeasured)]
-    changes = [*_group_changes(matching, band.group, _measured_alike(old, new)), *_whole_change(old, new, band.group)]
-    groups = sorted(changes, key=_most_moved_first)
+    groups = sorted(_group_changes(matching, band.group, _measured_alike(old, new)), key=_most_moved_first)
     comparison = Comparison(
         verdict="within_noise",
         inputs=tuple(inputs),
@@ -153,6 +158,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
         circumstances=tuple(differences.circumstances),
         causes=causes((*inputs, *differences.circumstances), old, new),
         groups=tuple(groups),
+        measured=_measured_change(old, new, band.total),
         total_old=total_old,
         total_new=total_new,
         band=band,
@@ -272,12 +278,11 @@ def _measured_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return captions[0] is not None and captions[0] == captions[1]
 
 
-def _whole_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[GroupChange]:
-    """The measured KL of all groups together, where both have one."""
-    if _measured_alike(old, new):
-        before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
-        if before is not None and after is not None:
-            yield GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, tolerance))
+def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> GroupChange | None:
+    before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
+    if before is None or after is None or not _measured_alike(old, new):
+        return None
+    return GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, tolerance))
 
 
 def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -> Iterator[GroupChange]:

@@ -97,16 +97,19 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
     if reasons:
         yield from _failed(prepared, plan.cases, reasons)
         return
-    for case in plan.cases:
+    for number, case in enumerate(plan.cases):
         key = format_key(case)
         if key in prepared.refused:
             yield FailedCase(case, prepared.refused[key])
         else:
-            yield _scored(prepared, case, facts, found[case.id])
+            yield _scored(prepared, case, facts, found[number])
 
 
-def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[str, _Found]]:
-    """All of the pass, by case. The model is freed on return, though results may be fetched much later, or never."""
+def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[int, _Found]]:
+    """All of the pass, by the case's place in it: cases of one id may differ in their settings.
+
+    The model is freed on return, though results may be fetched much later, or never.
+    """
     loaded = _load(prepared, reporting.progress)
     layout = find_groups(loaded)
     check_covered_by_replay(loaded, layout)
@@ -117,8 +120,8 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     held_out = HeldOut.read(loaded, prepared.plan, prepared.measure.captions)
     scores = score(work, prepared.captures, reporting)
     found = {
-        case.id: _Found(groups, _search(prepared, case, groups))
-        for case in prepared.plan.cases
+        number: _Found(groups, _search(prepared, case, groups))
+        for number, case in enumerate(prepared.plan.cases)
         if format_key(case) in prepared.formats
         for groups in [scores.groups[format_key(case), size_key(case)]]
     }
@@ -137,31 +140,24 @@ def _measure(
     work: LoadedPass,
     maxima: NDArray[np.float32],
     held_out: HeldOut | None,
-    found: dict[str, _Found],
+    found: dict[int, _Found],
     reporting: Reporting,
 ) -> None:
     """Add to every case what really quantizing it does."""
     plan = prepared.plan
-    cases = [case for case in plan.cases if case.id in found]
+    cases = [(plan.cases[number], each) for number, each in found.items()]
     measurement = PassMeasurement(
         work.loaded, work.layout, plan, work.batches, maxima, prepared.measure.scope, held_out
     )
     asked = [
-        Scored(
-            plan.size_of(case),
-            work.formats[format_key(case)],
-            found[case.id].groups,
-            found[case.id].selection.quantized,
-        )
-        for case in cases
+        Scored(plan.size_of(case), work.formats[format_key(case)], each.groups, each.selection.quantized)
+        for case, each in cases
     ]
     captures = prepared.captures
     measured = measurement.measure(asked, reporting.progress, captures.shared, captures.processes)
-    for case, each in zip(cases, measured, strict=True):
-        groups = [
-            dataclasses.replace(score, measured=each.groups.get(score.group.name)) for score in found[case.id].groups
-        ]
-        found[case.id] = _Found(groups, found[case.id].selection, each)
+    for (number, each), its in zip(list(found.items()), measured, strict=True):
+        groups = [dataclasses.replace(score, measured=its.groups.get(score.group.name)) for score in each.groups]
+        found[number] = _Found(groups, each.selection, its)
 
 
 def _execute_modelopt(prepared: PreparedPass, reporting: Reporting) -> Iterator[Outcome]:

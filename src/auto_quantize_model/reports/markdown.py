@@ -12,6 +12,7 @@ from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import doubtful, enough_captions
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
+from auto_quantize_model.stored_bits import describe_stored_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,6 +155,12 @@ def _at(manifest: Mapping[str, Any], *keys: str) -> Any:
 
 def _run_facts(manifest: Mapping[str, Any]) -> Iterator[str]:
     calibration, engine = manifest["calibration"], manifest["engine"]
+    stored = describe_stored_bits(manifest["quantization"]["config"])
+    if stored is not None:
+        yield (
+            f"- **Stored bits:** `{stored}` a weight, where ModelOpt and the search count "
+            f"`{manifest['quantization']['effective_bits']:g}`"
+        )
     yield f"- **Total predicted KL:** `{_scientific(total_predicted_kl(manifest))}` nats per token{_whole(manifest)}"
     yield from _measured(manifest)
     yield (
