@@ -34,6 +34,9 @@ _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
 _MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl", "measured_kl")
 _WHOLE = "all quantized groups"
+_LEAST_FOR_MEASURED = 0.02
+"""The least tolerance of a measured KL: what runs beside it decides last bits, and each may round an input to another
+value, which moved a whole case by up to 0.1 % and a single group by up to 0.5 %."""
 _TOTAL = "autoquant_state.score"
 
 
@@ -282,7 +285,11 @@ def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: 
     before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
     if before is None or after is None or not _measured_alike(old, new):
         return None
-    return GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, tolerance))
+    return GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, _for_measured(tolerance)))
+
+
+def _for_measured(tolerance: float) -> float:
+    return max(tolerance, _LEAST_FOR_MEASURED)
 
 
 def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -> Iterator[GroupChange]:
@@ -292,7 +299,8 @@ def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -
         for measure in (*measures, *(("scores",) if edited else ())):
             old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
-                yield GroupChange(name, measure, old, new, _agree(old, new, tolerance))
+                within = _agree(old, new, _for_measured(tolerance) if measure == "measured_kl" else tolerance)
+                yield GroupChange(name, measure, old, new, within)
 
 
 def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:
