@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.run import CaseResult
 
-_MEASURED = Column("Measured KL", right=True)
+_MEASURED, _INTERVAL = Column("Measured KL", right=True), Column("95 % interval", right=True)
 _COLUMNS = (
     Column("Case"),
     Column("Total score", right=True),
@@ -44,7 +44,7 @@ _COLUMNS = (
     Column("Bits", right=True),
     Column("Most sensitive group", if_narrow="cut"),
     Column("Its score", right=True),
-    Column("95 % interval", right=True),
+    _INTERVAL,
     Column("Search"),
 )
 
@@ -126,10 +126,10 @@ def _run(
 
 
 def _table(results: Iterable[CaseResult]) -> Table:
-    """One row a case; what no case measured has no column."""
+    """One row a case; what was measured takes the place of an interval, since a terminal is only so wide."""
     shown = list(results)
-    measured = any(mapping(each.manifest or {}, "measured") for each in shown)
-    kept = [number for number, column in enumerate(_COLUMNS) if measured or column is not _MEASURED]
+    left_out = _INTERVAL if any(mapping(each.manifest or {}, "measured") for each in shown) else _MEASURED
+    kept = [number for number, column in enumerate(_COLUMNS) if column is not left_out]
     rows = ([row[number] for number in kept] for row in map(_row, shown))
     return table([_COLUMNS[number] for number in kept], rows, "Quantization sensitivity")
 
