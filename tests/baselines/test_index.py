@@ -49,6 +49,7 @@ def test_it_has_a_row_for_every_baseline_in_the_suites_order(tiny_suite: Suite) 
         "Captions": "16",
         "Total Score": "3.270e-04",
         "Total Predicted KL": "9.810e-03",
+        "Measured KL": "n/a",
         "Most Sensitive Group": "`model.language_model.layers.0.mlp.gate_proj`",
         "Regenerate": "`pytest -m gpu sensitivity_cases -k qwen3_vl_tiny-wfp8_afp8-small --publish`",
     }

@@ -19,9 +19,11 @@ def test_it_shows_every_pair_and_what_runs_it(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("│")[1].strip(): line for line in lines if line.startswith("│")}
     assert len(rows) == 9
-    assert "W4A8_NVFP4_FP8_CFG with changes" in rows["wfp4_afp8"]
+    assert "W4A8_NVFP4_FP8_CFG, changed" in rows["wfp4_afp8"]
     assert "auto_quantize_model_nvfp4" in rows["wfp4_afp8"]
     assert "modelopt eager" in rows["wint8_aint8"]
+    stored = {name: [cell.strip() for cell in row.split("│")][5] for name, row in rows.items()}
+    assert [stored[name] for name in ("wfp4_afp8", "wmxfp4_afp16", "wint8_afp16")] == ["4.5+", "4.25", "8+"]
 
 
 def test_a_pair_that_cannot_run_here_says_why(capsys: pytest.CaptureFixture[str]) -> None:

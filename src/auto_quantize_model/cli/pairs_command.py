@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import SUITE_OPTIONS, add_options, suite_of
 from auto_quantize_model.errors import CaseError
-from auto_quantize_model.stored_bits import describe_stored_bits
+from auto_quantize_model.stored_bits import stored_bits
 
 if TYPE_CHECKING:
     import argparse
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.settings import PairSettings
 
-_COLUMNS = tuple(
-    map(Column, ("Pair", "Format", "Preset", "Bits", "Stored bits", "Config SHA-256", "Weight kernel", "Input kernel"))
-)
+_COLUMNS = tuple(map(Column, ("Pair", "Format", "Preset", "Bits", "Stored", "Config", "Weight kernel", "Input kernel")))
 
 
 def add_parser(subparsers: Any) -> None:
@@ -27,7 +25,8 @@ def add_parser(subparsers: Any) -> None:
         "pairs",
         help="Show what each pair means and what can run here",
         description="Show what each pair means in the installed ModelOpt, and whether it can run here. Bits are as "
-        "ModelOpt counts them, and its search with them; stored bits are what a weight takes with its scales.",
+        "ModelOpt counts them, and its search with them; what is stored is what a weight takes with its block's "
+        "scale; a + is for scales per channel or tensor beside it.",
     )
     add_options(parser, SUITE_OPTIONS)
     parser.set_defaults(run=run)
@@ -53,13 +52,15 @@ def _describe(pair: PairSettings, device: torch.device) -> tuple[tuple[str, ...]
     from auto_quantize_model.precision.capability import check_format
     from auto_quantize_model.precision.formats import resolve_format
 
-    preset = (pair.format.preset or "none") + (" with changes" if pair.format.changes else "")
+    preset = (pair.format.preset or "none") + (", changed" if pair.format.changes else "")
     head = (pair.name, pair.format.name, preset)
     try:
         resolved = resolve_format(pair.format)
     except CaseError as error:
         return (*head, "-", "-", "-", "-", "-"), str(error)
-    stored = describe_stored_bits(resolved.resolved) or "-"
+    bits = stored_bits(resolved.resolved)
+    # A table is only so wide: which scales they are, a report says.
+    stored = "-" if bits is None else f"{bits[0]:g}{'+' * bool(bits[1])}"
     meaning = (*head, f"{resolved.effective_bits:g}", stored, resolved.sha256[:12])
     try:
         _, kernels = check_format(resolved, device)
