@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import sys
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,6 +18,7 @@ from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.measurement.captions import caption_tokens
 from auto_quantize_model.engine.measurement.measure import measure
 from auto_quantize_model.engine.measurement.quantizing import Quantized
+from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.capability import check_format
@@ -51,18 +49,13 @@ def ours(loaded: LoadedModel, cases: Sequence[Case], batches: Sequence[TokenBatc
 
 
 def theirs(loaded: LoadedModel, cases: Sequence[Case], batches: Sequence[TokenBatch], every: int) -> float:
-    """The same by ModelOpt's loop, which converts the model; calibrated on one batch: that is not timed here."""
+    """The same by ModelOpt's loop, which converts the model; the one batch that calibrates is timed too."""
     import modelopt.torch.quantization as mtq
 
     groups = find_groups(loaded).groups
     others = [name for number, group in enumerate(groups) if number % every for name in group.members]
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        started = time.perf_counter()
+    started = time.perf_counter()
+    with modelopt_quiet():
         mtq.auto_quantize(
             loaded.model,
             constraints={"effective_bits": 16.0},

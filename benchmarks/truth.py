@@ -23,10 +23,11 @@ from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.measurement.captions import caption_tokens
+from auto_quantize_model.engine.measurement.held_out import tokens_of
 from auto_quantize_model.engine.measurement.measure import measure
 from auto_quantize_model.engine.measurement.quantizing import Quantized
 from auto_quantize_model.families import load_model
-from auto_quantize_model.plan import batch_ranges, plan_passes
+from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 from auto_quantize_model.scores import MEASURED
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auto_quantize_model import Case, CaseResult
-    from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.measurement.quantizing import Assignment
-    from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.scores import CaseScores, GroupScore
 
 SUITE = Path(__file__).resolve().parents[1] / "sensitivity_cases" / "suite.yaml"
@@ -144,14 +143,6 @@ def _over(groups: Sequence[GroupScore], tokens: Any, measured: float) -> tuple[f
     return total.sum / measured, total.whole / measured
 
 
-def held_out(case: Case, loaded: LoadedModel, file: Path, count: int) -> list[TokenBatch]:
-    """The last captions of a file, in batches as the case's are."""
-    (plan,) = plan_passes([case])
-    captions = tuple(read_captions(file)[-count:])
-    ranges = batch_ranges(len(captions), case.autoquant.batch_size)
-    return tokenize(dataclasses.replace(plan, captions=captions, batches=ranges), loaded)
-
-
 def main() -> None:
     """Print the table, a line a pair and a set of captions."""
     arguments = _arguments()
@@ -163,18 +154,19 @@ def main() -> None:
     batches = tokenize(plan, loaded)
     size = plan.size_of(cases[0])
     calibrated, scored = ([batches[index] for index in indices] for indices in (size.calibrated, size.scored))
-    places = {} if arguments.only_held_out else {"the same": scored}
+    places = {} if arguments.only_held_out else {"the same": caption_tokens(scored)}
     if arguments.held_out is not None:
-        places["held out"] = held_out(cases[0], loaded, arguments.held_out, size.scored_samples)
+        others = read_captions(arguments.held_out)[-size.scored_samples :]
+        places["held out"] = tokens_of(others, plan, loaded)
     layout = find_groups(loaded)
     largest = capture(loaded, layout, calibrated, (), plan.probes).maxima().max(axis=1)
     maxima = {group.name: float(each) for group, each in zip(layout.groups, largest, strict=True)}
     quantizations = [Quantization.of(result, maxima, arguments.every) for result in results]
     about = f"{arguments.model}, {size.scored_samples} captions, {plan.probes} probes, every {arguments.every}. group"
     sys.stdout.write(f"{about}\n| {' | '.join(HEADERS)} |\n|{' --- |' * len(HEADERS)}\n")
-    for name, measured_on in places.items():
+    for name, tokens in places.items():
         assignments = [each for its in quantizations for each in its.assignments]
-        found = iter(measure(loaded, layout.groups, caption_tokens(measured_on), assignments))
+        found = iter(measure(loaded, layout.groups, tokens, assignments))
         for each in quantizations:
             sys.stdout.write(f"{each.row(name, [next(found).kl_per_token for _ in each.assignments])}\n")
         sys.stdout.flush()

@@ -53,7 +53,7 @@ def _candidate_stats(
 
     gradient = autoquant.method == "gradient"
     try:
-        with _quiet(), _restored_process_state():
+        with modelopt_quiet(), _restored_process_state():
             _, state = mtq.auto_quantize(
                 loaded.model,
                 # ModelOpt counts layers that it may not quantize into the budget; the search here does not.
@@ -112,7 +112,7 @@ def _loss(output: Any, batch: TokenBatch) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def modelopt_quiet() -> Iterator[None]:
     """Keep what ModelOpt prints and warns about from the user: all of it is intended here."""
     with (
         warnings.catch_warnings(),

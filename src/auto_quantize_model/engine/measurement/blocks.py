@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from auto_quantize_model.scores import Group
 
 
+_IN_BLOCK = re.compile(r"(?P<row>.*?)\.(?P<number>\d+)\.")
+"""A layer's name up to the number of its block."""
+
+
 class _Arrived(Exception):  # noqa: N818  no error: it ends a run where the next block would begin
     def __init__(self, states: Tensor) -> None:
         super().__init__()
@@ -110,18 +114,18 @@ def in_blocks(loaded: LoadedModel, groups: Sequence[Group]) -> Iterator[Blocks]:
 
 def block_of(name: str) -> int:
     """The number of the block that a layer is in."""
-    match = re.search(r"\.(\d+)\.", name)
+    match = _IN_BLOCK.match(name)
     assert match is not None  # noqa: S101  `in_blocks` has refused such a model
-    return int(match.group(1))
+    return int(match["number"])
 
 
 def _row_of_blocks(loaded: LoadedModel, groups: Sequence[Group]) -> list[nn.Module]:
     rows = set()
     for group in groups:
-        match = re.match(r"(.*?)\.\d+\.", group.name)
+        match = _IN_BLOCK.match(group.name)
         if match is None:
             raise CaseError(f"'{group.name}' is in no numbered block of the model, so no KL divergence can be measured")
-        rows.add(match.group(1))
+        rows.add(match["row"])
     if len(rows) != 1:
         raise CaseError("the model has more than one row of blocks, so no KL divergence can be measured")
     return list(loaded.model.get_submodule(rows.pop()))

@@ -12,6 +12,7 @@ from auto_quantize_model.plan import batch_ranges
 from auto_quantize_model.scores import MeasuredOn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -33,6 +34,11 @@ class HeldOut:
         if file is None:
             return None
         captions = read_captions(file)
-        ranges = batch_ranges(len(captions), plan.cases[0].autoquant.batch_size)
-        batches = tokenize(dataclasses.replace(plan, captions=tuple(captions), batches=ranges), loaded)
-        return cls(caption_tokens(batches), MeasuredOn(file.name, len(captions), captions_sha256(captions)))
+        tokens = tokens_of(captions, plan, loaded)
+        return cls(tokens, MeasuredOn(file.name, len(captions), captions_sha256(captions)))
+
+
+def tokens_of(captions: Sequence[str], plan: PassPlan, loaded: LoadedModel) -> list[Tensor]:
+    """Other captions than those of a pass, tokenized as its own are."""
+    ranges = batch_ranges(len(captions), plan.cases[0].autoquant.batch_size)
+    return caption_tokens(tokenize(dataclasses.replace(plan, captions=tuple(captions), batches=ranges), loaded))

@@ -32,8 +32,10 @@ TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 1 << 15}
 """How many tokens run through a block together."""
 LOGITS_AT_ONCE = {"cpu": 1 << 24, "cuda": 1 << 28}
 """How many logits are compared together: on CPU few enough that they are not all out of the caches."""
-LOGITS_BYTES = 1 << 31
-"""How much the unquantized logits may take; captions beyond that wait for another round."""
+LOGITS_BYTES = 1 << 32
+"""How much the unquantized logits and chances may take; captions beyond that wait for another round."""
+_BYTES_A_LOGIT = 2 * 4
+"""A logit and its chance, in float32."""
 STATES_BYTES = 1 << 30
 """How much the states of assignments that run side by side may take."""
 _REPRODUCED = 1e-2
@@ -103,7 +105,7 @@ class _Measurement:
         self._count = len(captions)
         self._tokens = np.array([max(len(each) - 1, 0) for each in captions])
         equal = by_length(captions, min(self._tokens_at_once, self._most_rows))
-        logits = [(each, each.tokens.numel() * loaded.vocabulary * 4) for each in equal]
+        logits = [(each, each.tokens.numel() * loaded.vocabulary * _BYTES_A_LOGIT) for each in equal]
         self._rounds = list(_within(logits, LOGITS_BYTES))
 
     def measure(self, assignments: Sequence[Assignment], progress: Callable[[int, int], None]) -> list[Measured]:

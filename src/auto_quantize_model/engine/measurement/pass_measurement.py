@@ -83,20 +83,20 @@ class PassMeasurement:
         self._scope = scope
         self._maxima = dict(zip((group.name for group in layout.groups), maxima, strict=True))
         self._held_out = held_out
-        self._scored = {} if held_out is not None else _tokens_of_captions(plan, batches)
+        self._tokens = _tokens_of_captions(plan, batches) if held_out is None else held_out.tokens
 
     def measure(
         self, cases: Sequence[Scored], progress: Progress, shared: Path | None, processes: int
     ) -> list[CaseMeasured]:
         """What was measured for each case. With `shared`, several processes measure each part once between them."""
         assignments = [self._assignments(case) for case in cases]
-        captions = [self._captions(case.size) for case in cases]
+        places = [self._measured_on(case.size) for case in cases]
         # One walk for the assignments that some case wants on so many captions; a case with fewer takes its part.
         wanted: dict[Hashable, tuple[Assignment, int]] = {}
-        for of_case, count in zip(assignments, captions, strict=True):
+        for of_case, on in zip(assignments, places, strict=True):
             for each in of_case.values():
                 key = assignment_key(each)
-                wanted[key] = each, max(count, wanted.get(key, (each, 0))[1])
+                wanted[key] = each, max(on.samples, wanted.get(key, (each, 0))[1])
         found: dict[Hashable, Measured] = {}
         told = _Told(progress, len(wanted))
         for count in sorted({most for _, most in wanted.values()}):
@@ -105,8 +105,8 @@ class PassMeasurement:
             found.update(zip(here, self._walk(list(here.values()), count, told, shared, processes), strict=True))
         told.end()
         return [
-            self._case_measured(case, of_case, found, count)
-            for case, of_case, count in zip(cases, assignments, captions, strict=True)
+            _case_measured({name: found[assignment_key(each)].first(on.samples) for name, each in of_case.items()}, on)
+            for of_case, on in zip(assignments, places, strict=True)
         ]
 
     def _walk(
@@ -117,7 +117,7 @@ class PassMeasurement:
         shared: Path | None,
         processes: int,
     ) -> list[Measured]:
-        tokens = self._tokens(count)
+        tokens = self._tokens[:count]
         groups = self._layout.groups
         if shared is None:
             return measure(self._loaded, groups, tokens, assignments, told)
@@ -152,26 +152,15 @@ class PassMeasurement:
         result: dict[str, Assignment] = {_WHOLE: whole} if whole else {}
         return result | {name: {name: how[name]} for name in _alone(case.groups, self._scope)}
 
-    def _captions(self, size: SizePlan) -> int:
-        return len(self._held_out.tokens) if self._held_out is not None else size.scored_samples
-
-    def _tokens(self, count: int) -> list[Tensor]:
+    def _measured_on(self, size: SizePlan) -> MeasuredOn:
         if self._held_out is not None:
-            return self._held_out.tokens
-        return [self._scored[number] for number in range(count)]
+            return self._held_out.on
+        scored = self._plan.captions[: size.scored_samples]
+        return MeasuredOn(None, len(scored), captions_sha256(list(scored)))
 
-    def _case_measured(
-        self, case: Scored, assignments: Mapping[str, Assignment], found: Mapping[Hashable, Measured], count: int
-    ) -> CaseMeasured:
-        measured = {name: found[assignment_key(each)].first(count) for name, each in assignments.items()}
-        whole = measured.pop(_WHOLE, None)
-        if self._held_out is not None:
-            on = self._held_out.on
-        else:
-            plan = self._plan
-            first = list(plan.captions[: case.size.scored_samples])
-            on = MeasuredOn(None, len(first), captions_sha256(first))
-        return CaseMeasured(whole, measured, on)
+
+def _case_measured(measured: dict[str, Measured], on: MeasuredOn) -> CaseMeasured:
+    return CaseMeasured(measured.pop(_WHOLE, None), measured, on)
 
 
 class _Told:
@@ -200,13 +189,14 @@ class _Told:
         self._progress("measure", done, self._total)
 
 
-def _tokens_of_captions(plan: PassPlan, batches: Sequence[TokenBatch]) -> dict[int, Tensor]:
-    """The tokens of every caption, by its number."""
-    return {
+def _tokens_of_captions(plan: PassPlan, batches: Sequence[TokenBatch]) -> list[Tensor]:
+    """The tokens of every caption, in order; a caption can be in batches of several sizes."""
+    by_number = {
         number: tokens
         for captions, batch in zip(plan.batches, batches, strict=True)
         for number, tokens in enumerate(caption_tokens([batch]), start=captions.start)
     }
+    return [by_number[number] for number in sorted(by_number)]
 
 
 def _alone(groups: Sequence[GroupScore], scope: Scope) -> list[str]:
