@@ -48,7 +48,12 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
             "coverage_fraction": 1.0,
             "quant_formats": [case.pair.format.name],
         },
-        "model": {"id": case.model.name, "family": case.model.family, "checkpoint_sha256": "a" * 64},
+        "model": {
+            "id": case.model.name,
+            "family": case.model.family,
+            "checkpoint_sha256": "a" * 64,
+            "parameters": 1000,
+        },
         "engine": {
             "name": "replay",
             "device": "cpu",

@@ -10,6 +10,7 @@ import yaml
 
 from auto_quantize_model.manifest.document import check_manifest, dumps, mapping
 from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.manifest.probe_sums import SUFFIX, dump_probe_sums, probe_sums_of
 from auto_quantize_model.reports import json_report, markdown
 from auto_quantize_model.whole_files import write_files
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.scores import CaseScores
 
 _RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
 REPORT_NAMES = tuple(_RENDERERS)
@@ -39,12 +41,19 @@ def render_reports(manifest: Mapping[str, Any]) -> dict[str, str]:
     return {name: render(manifest) for name, render in _RENDERERS.items()}
 
 
-def write_case(case: Case, manifest: Mapping[str, Any], root: Path) -> Path:
-    """Write a case's manifest and reports where they lie under a models tree; returns their folder."""
+def probe_sums_name(manifest: Mapping[str, Any]) -> str:
+    """The file name of the probe sums beside a manifest."""
+    return f"{mapping(manifest, 'scheme').get('name', 'unnamed')}{SUFFIX}"
+
+
+def write_case(case: Case, manifest: Mapping[str, Any], root: Path, scores: CaseScores | None = None) -> Path:
+    """Write a case's manifest, reports and probe sums where they lie under a models tree; returns their folder."""
     if not is_older(manifest):
         check_manifest(manifest)
     folder = root / case.run_folder
-    write_files(folder, {manifest_name(manifest): dumps(manifest), **render_reports(manifest)})
+    sums = None if scores is None else probe_sums_of(scores)
+    beside = {} if sums is None else {probe_sums_name(manifest): dump_probe_sums(sums)}
+    write_files(folder, {manifest_name(manifest): dumps(manifest), **render_reports(manifest), **beside})
     return folder
 
 

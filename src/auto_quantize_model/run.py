@@ -18,7 +18,7 @@ from auto_quantize_model.engine.execution import FailedCase, execute
 from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
-from auto_quantize_model.manifest.build import build_manifest
+from auto_quantize_model.manifest.build import Weights, build_manifest
 from auto_quantize_model.measuring import checked_measure, parse_scope
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.reporting import Reporting, no_notice, silent
@@ -140,6 +140,6 @@ def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:
         scored.resolved,
         scored.scores,
         scored.selection,
-        prepared.checkpoint.fingerprint,
+        Weights(prepared.checkpoint.fingerprint, prepared.checkpoint.parameters),
         describe_environment(prepared.device),
     )

@@ -35,17 +35,27 @@ def replace_file(file: Path, write: Callable[[Path], object]) -> None:
 
 def replace_text(file: Path, text: str) -> None:
     """The same for a text in UTF-8, with the line ends that it has."""
-    replace_file(file, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+    replace_content(file, text)
 
 
-def write_files(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write texts into a folder that is made if need be, by file name; the user is told what cannot be written."""
-    for name in texts:
+def replace_content(file: Path, content: str | bytes) -> None:
+    """The same for a text or for bytes."""
+    replace_file(file, lambda temporary: temporary.write_bytes(as_bytes(content)))
+
+
+def as_bytes(content: str | bytes) -> bytes:
+    """What a file of a text, in UTF-8, or of bytes has in it."""
+    return content.encode("utf-8") if isinstance(content, str) else content
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Write texts or bytes into a folder that is made if need be, by file name; the user is told what cannot be."""
+    for name in contents:
         check_file_name(name, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            replace_text(folder / name, text)
+        for name, content in contents.items():
+            replace_content(folder / name, content)
     except OSError as error:
         raise InputError(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
     except UnicodeEncodeError as error:

@@ -9,7 +9,7 @@ from tests.manifests import SCORES, build, group_key, measured
 from auto_quantize_model import CaseError, InputError
 from auto_quantize_model.artifacts import render_reports
 from auto_quantize_model.baselines.publish import Publication, publish_case, publish_reports
-from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, read_baseline
+from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, baseline_probe_sums, read_baseline
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.manifest.document import dumps
@@ -240,3 +240,15 @@ def test_what_is_measured_otherwise_is_written(case: Case, manifest: dict[str, A
     publication = publish(case, measured(manifest, 0.011))
     assert publication.action == "updated"
     assert "the magnitude of 2 groups" in publication.reason
+
+
+def test_probe_sums_go_with_their_manifest(case: Case, manifest: dict[str, Any]) -> None:
+    file = baseline_probe_sums(case)
+    publish_case(case, manifest, None, b"of this one")
+    assert file.read_bytes() == b"of this one"
+    publish_reports(case)
+    assert file.read_bytes() == b"of this one"
+    # A manifest without sums takes those of the one before it away.
+    changed = {**manifest, "model": {**manifest["model"], "checkpoint_sha256": "e" * 64}}
+    assert publish_case(case, changed, None).action == "updated"
+    assert not file.exists()

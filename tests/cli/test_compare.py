@@ -141,7 +141,7 @@ def test_other_models_meet_by_their_layers(tree: Path, run: Any) -> None:
         text = json.dumps(manifest).replace("model.language_model.layers", "model.layers").replace("qwen3_vl", "llama")
         manifest.clear()
         manifest.update(json.loads(text))
-        manifest["model"] = {"id": "llama_tiny", "family": "causal_lm", "checkpoint_sha256": "f" * 64}
+        manifest["model"] = {"id": "llama_tiny", "family": "causal_lm", "checkpoint_sha256": "f" * 64, "parameters": 1}
 
     shutil.copytree(tree / "models", tree / "new")
     for file in (tree / "new").rglob("*_quant_manifest.json"):

@@ -16,6 +16,7 @@ from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
+from auto_quantize_model.manifest.probe_sums import SAFETENSORS, SUFFIX
 from auto_quantize_model.options import REPORT_ONLY
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def unknown_files(models: Path) -> Iterator[str]:
 
 
 def artifact_files(models: Path) -> Iterator[Path]:
-    """The manifests, reports and indices of a models tree."""
+    """The manifests, reports and indices of a models tree: all that is text."""
     for path in sorted(models.glob("*/layer-analysis/**/*")):
-        if path.is_file() and STAGING not in path.parts:
+        if path.is_file() and path.suffix != SAFETENSORS and STAGING not in path.parts:
             yield path
 
 
@@ -193,4 +194,4 @@ def _has_place(path: PurePosixPath) -> bool:
 
 
 def _is_artifact(name: str) -> bool:
-    return name in REPORT_NAMES or name.endswith("_quant_manifest.json")
+    return name in REPORT_NAMES or name.endswith(("_quant_manifest.json", SUFFIX))

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from auto_quantize_model.artifacts import STAGING
 from auto_quantize_model.baselines.exchange import exchange
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.whole_files import check_file_name, refuse_links
+from auto_quantize_model.whole_files import as_bytes, check_file_name, refuse_links
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
 
 _PARKED = "old"
 _MARK = ".made-by-publish"
@@ -34,16 +34,19 @@ _DISTURBED = {errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY}
 """What another process that publishes at the same time can cause; trying again helps."""
 
 
-def replace_folder(root: Path, folder: Path, texts: Mapping[str, str]) -> None:
-    """Make a folder below a root hold exactly these files, in one step; a file in it that would be lost is an error."""
+def replace_folder(root: Path, folder: Path, files: Mapping[str, str | bytes], dropped: Collection[str] = ()) -> None:
+    """Make a folder below a root hold exactly these files, in one step.
+
+    A file in it that would be lost is an error, unless it is among those that are to be dropped.
+    """
     refuse_links(root, folder)
     refuse_links(root, _staging(folder))
-    for name in texts:
+    for name in files:
         check_file_name(name, folder)
     try:
-        contents = {name: text.encode() for name, text in texts.items()}
+        contents = {name: as_bytes(content) for name, content in files.items()}
         _sweep(_staging(folder))
-        _replace(folder, contents)
+        _replace(folder, contents, {*contents, *dropped})
     except UnicodeEncodeError as error:
         raise InputError(f"{folder}: cannot be written: {error.reason} in what it would hold") from None
     except OSError as error:
@@ -113,11 +116,11 @@ def _refuse_to_lose(folder: Path, names: Container[str]) -> None:
                 raise InputError(f"{path}: is no artifact and would be lost by publishing; move it away")
 
 
-def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _replace(folder: Path, contents: Mapping[str, bytes], ours: Container[str]) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _put_back(folder)
-            _refuse_to_lose(folder, contents)
+            _refuse_to_lose(folder, ours)
             _replace_once(folder, contents)
         except OSError as error:
             if error.errno not in _DISTURBED or attempt == _ATTEMPTS:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from auto_quantize_model.artifacts import render_reports
 from auto_quantize_model.baselines.folders import put_back, replace_folder
 from auto_quantize_model.baselines.store import (
+    Baselines,
     ForeignBaselineError,
     baseline_folder,
     baseline_manifest,
+    baseline_probe_sums,
+    probe_sums_problems,
     read_baseline,
 )
 from auto_quantize_model.comparison.bands import MACHINE
@@ -47,10 +50,13 @@ class Publication:
     reason: str
 
 
-def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison | None) -> Publication:
+def publish_case(
+    case: Case, manifest: Mapping[str, Any], comparison: Comparison | None, probe_sums: bytes | None = None
+) -> Publication:
     """Make a manifest the case's baseline, unless the baseline says the same; then only its reports are rendered again.
 
     `comparison` is that of the baseline with the manifest; None where there is no baseline that can be read.
+    `probe_sums` is the file that goes with the manifest; None where the engine had no probes.
     """
     _check_publishable(case, manifest)
     _recover(case)
@@ -59,12 +65,14 @@ def publish_case(case: Case, manifest: Mapping[str, Any], comparison: Comparison
     except (ForeignBaselineError, UnknownVersionError):
         raise
     except InputError as error:
-        return _write(case, manifest, "updated", f"the baseline was unreadable: {error}")
+        return _write(case, manifest, probe_sums, "updated", f"the baseline was unreadable: {error}")
     if baseline is None:
-        return _write(case, manifest, "created", "there was no baseline")
+        return _write(case, manifest, probe_sums, "created", "there was no baseline")
     reason = _reason_to_update(baseline, manifest, comparison)
+    if reason is None and probe_sums is not None:
+        reason = next(probe_sums_problems(case, baseline, Baselines()), None)
     if reason is not None:
-        return _write(case, manifest, "updated", reason)
+        return _write(case, manifest, probe_sums, "updated", reason)
     return _render_again(case, baseline, "the baseline stands" if comparison is None else summary(comparison))
 
 
@@ -156,11 +164,14 @@ def _without_measured(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "layer_sensitivity": {name: entry | NOT_MEASURED for name, entry in entries.items()}}
 
 
-def _write(case: Case, manifest: Mapping[str, Any], action: Action, reason: str) -> Publication:
-    folder = baseline_folder(case)
-    replace_folder(
-        case.models_root, folder, {baseline_manifest(case).name: dumps(manifest), **render_reports(manifest)}
-    )
+def _write(
+    case: Case, manifest: Mapping[str, Any], probe_sums: bytes | None, action: Action, reason: str
+) -> Publication:
+    folder, sums = baseline_folder(case), baseline_probe_sums(case).name
+    files = {baseline_manifest(case).name: dumps(manifest), **render_reports(manifest)}
+    # Without sums, those of the manifest before would be taken for this one's.
+    beside = {} if probe_sums is None else {sums: probe_sums}
+    replace_folder(case.models_root, folder, {**files, **beside}, dropped=(sums,))
     return Publication(case.id, action, folder, reason)
 
 
@@ -170,7 +181,9 @@ def _render_again(case: Case, baseline: Mapping[str, Any], reason: str) -> Publi
     stale = [name for name, text in reports.items() if not _holds(folder / name, text)]
     if not stale:
         return Publication(case.id, "unchanged", folder, reason)
-    replace_folder(case.models_root, folder, {file.name: _text(file), **reports})
+    sums = baseline_probe_sums(case)
+    beside = {sums.name: _content(sums)} if sums.is_file() else {}
+    replace_folder(case.models_root, folder, {file.name: _content(file), **reports, **beside})
     return Publication(case.id, "re-rendered", folder, f"not those of the manifest: {', '.join(stale)}")
 
 
@@ -183,9 +196,8 @@ def _holds(file: Path, text: str) -> bool:
         raise InputError(f"{file}: cannot be read: {error.strerror}; check who may read it") from None
 
 
-def _text(file: Path) -> str:
-    """A file's text, with its line endings as they are."""
+def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes().decode()
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}; check who may read it") from None

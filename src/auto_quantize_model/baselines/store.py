@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
+from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.manifest.probe_sums import SUFFIX, disagreement, parse_probe_sums
+from auto_quantize_model.manifest.schema import SCHEMA_VERSION
 from auto_quantize_model.whole_files import refuse_links
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from auto_quantize_model.cases.suite import Case
@@ -31,6 +35,29 @@ def baseline_folder(case: Case) -> Path:
 def baseline_manifest(case: Case) -> Path:
     """The file of a case's committed manifest."""
     return baseline_folder(case) / f"{case.pair.scheme_name}_quant_manifest.json"
+
+
+def baseline_probe_sums(case: Case) -> Path:
+    """The file of a case's committed probe sums."""
+    return baseline_folder(case) / f"{case.pair.scheme_name}{SUFFIX}"
+
+
+def probe_sums_problems(case: Case, manifest: Mapping[str, Any], baselines: Baselines) -> Iterator[str]:
+    """Why the probe sums beside a committed manifest are not its own, if they are not; an older one has none."""
+    file = baseline_probe_sums(case)
+    if is_older(manifest) or manifest.get("predicted_kl") is None or manifest["schema_version"] != SCHEMA_VERSION:
+        return
+    try:
+        problem = disagreement(manifest, parse_probe_sums(baselines.content(file), str(file)))
+    except FileNotFoundError:
+        yield f"{file}: missing"
+    except OSError as error:
+        yield f"{file}: cannot be read: {error.strerror}"
+    except InputError as error:
+        yield str(error)
+    else:
+        if problem is not None:
+            yield f"{file}: {problem}"
 
 
 def has_baseline(case: Case) -> bool:

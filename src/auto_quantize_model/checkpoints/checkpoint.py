@@ -55,6 +55,11 @@ class Checkpoint(abc.ABC):
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and bytes."""
 
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> int:
+        """How many numbers all its tensors have, those of parts that are never scored too."""
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """The digest, remembered as long as no file changes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
@@ -79,6 +80,14 @@ class SafetensorsFolder(Checkpoint):
                 with self._open(file) as opened:
                     for name in wanted:
                         yield name, opened.get_tensor(name)
+
+    @property
+    def parameters(self) -> int:
+        count = 0
+        for file, names in self._by_file().items():
+            with self._open(file) as opened:
+                count += sum(math.prod(opened.get_slice(name).get_shape()) for name in names)
+        return count
 
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and bytes; sharding does not matter."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,10 @@ class GgufFile(Checkpoint):
         names = {"eos_token": "tokenizer.ggml.eos_token_id", "pad_token": "tokenizer.ggml.padding_token_id"}
         fields = self._reader.fields
         return {token: int(fields[name].contents()) for token, name in names.items() if name in fields}
+
+    @property
+    def parameters(self) -> int:
+        return sum(math.prod(map(int, tensor.shape)) for tensor in self._reader.tensors)
 
     def digest(self) -> str:
         digest = hashlib.sha256()

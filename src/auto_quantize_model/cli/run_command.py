@@ -114,7 +114,7 @@ def _run(
                 if not result.skipped and all(earlier.skipped for earlier in results):
                     write_composed_config(cases, records.output)
                 if result.manifest is not None:
-                    write_case(result.case, result.manifest, records.output)
+                    write_case(result.case, result.manifest, records.output, result.scores)
                 records.note(result)
                 results.append(result)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.scores import CaseScores, GroupScore, Selection
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Weights:
+    """What a manifest says of a checkpoint."""
+
+    sha256: str
+    parameters: int
+    """How many numbers it has, those that are never quantized too."""
+
+
 _STATE_KEYS = ("candidate_stats", "best", "constraints")
 
 
@@ -32,7 +43,7 @@ def build_manifest(
     resolved: ResolvedFormat,
     scores: CaseScores,
     selection: Selection,
-    checkpoint_sha256: str,
+    checkpoint: Weights,
     environment: Mapping[str, str],
 ) -> dict[str, Any]:
     """Assemble a case's manifest: plain JSON values, in a fixed order."""
@@ -47,7 +58,8 @@ def build_manifest(
         "model": {
             "id": case.model.hub_id or case.model.name,
             "family": case.model.family,
-            "checkpoint_sha256": checkpoint_sha256,
+            "checkpoint_sha256": checkpoint.sha256,
+            "parameters": checkpoint.parameters,
         },
         "engine": dict(scores.engine),
         "environment": dict(environment),

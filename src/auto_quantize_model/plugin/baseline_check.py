@@ -7,7 +7,7 @@ import functools
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from auto_quantize_model.baselines.checks import stale_reports
-from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest
+from auto_quantize_model.baselines.store import baseline_folder, baseline_manifest, probe_sums_problems
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.consistency import inconsistencies
 from auto_quantize_model.manifest.structure import manifest_structure
@@ -60,6 +60,7 @@ class BaselineCheck:
     def check_numbers(self) -> None:
         """Fail unless the numbers that the committed manifest states more than once agree."""
         problems = [f"{baseline_manifest(self.case)}: {problem}" for problem in inconsistencies(self._manifest)]
+        problems += probe_sums_problems(self.case, self._manifest, self._baselines)
         if problems:
             self._fail("\n".join(problems))
 

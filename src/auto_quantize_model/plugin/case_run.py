@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.plugin.output import Output
     from auto_quantize_model.plugin.passes import Passes
     from auto_quantize_model.plugin.suites import SuiteCase
+    from auto_quantize_model.scores import CaseScores
     from auto_quantize_model.summary.record import Record
 
 CASE_RUN: pytest.StashKey[CaseRun] = pytest.StashKey()
@@ -72,8 +73,11 @@ class CaseRun:
     def _manifest(self) -> dict[str, Any]:
         started = time.perf_counter()
         try:
-            manifest = self._regenerated() if self._options.report_only else self._run()
-            write_case(self.case, manifest, self._output.folder)
+            if self._options.report_only:
+                manifest, scores = self._regenerated(), None
+            else:
+                manifest, scores = self._run()
+            write_case(self.case, manifest, self._output.folder, scores)
         except (InputError, CaseError) as error:
             self._fail(str(error), "failed")
         except InvalidManifestError as error:
@@ -155,7 +159,7 @@ class CaseRun:
             return None
         return name
 
-    def _run(self) -> dict[str, Any]:
+    def _run(self) -> tuple[dict[str, Any], CaseScores | None]:
         self._write_config()
         result, self.record.pass_seconds = self._passes.result(self._suite_case)
         self.record.pass_shared = self._passes.shared(self._suite_case)
@@ -166,9 +170,9 @@ class CaseRun:
             raise CaseError(result.error or "the engine gave no manifest")
         if result.error is not None:
             # The scores are worth keeping, but what fails is never published.
-            write_case(self.case, result.manifest, self._output.folder)
+            write_case(self.case, result.manifest, self._output.folder, result.scores)
             raise CaseError(result.error)
-        return result.manifest
+        return result.manifest, result.scores
 
     def _regenerated(self) -> dict[str, Any]:
         self._write_config()

@@ -38,6 +38,7 @@ class Publisher:
             record.published, record.reason = publication.action, publication.reason
 
     def _publish(self, case: Case, suite: Suite, record: Record) -> Publication:
+        from auto_quantize_model.artifacts import probe_sums_name
         from auto_quantize_model.baselines.publish import publish_case, publish_reports
         from auto_quantize_model.baselines.store import baseline_manifest, has_baseline, read_baseline
         from auto_quantize_model.comparison.compare import compare
@@ -56,4 +57,5 @@ class Publisher:
         if baseline is not None:
             comparison = compare(baseline, manifest, suite.tolerances)
             record.note_comparison(comparison)
-        return publish_case(case, manifest, comparison)
+        sums = Path(str(record.artifacts), probe_sums_name(manifest))
+        return publish_case(case, manifest, comparison, sums.read_bytes() if sums.is_file() else None)
