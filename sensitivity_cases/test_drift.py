@@ -48,6 +48,10 @@ def test_every_baseline_has_a_case(sensitivity_suite: Suite) -> None:
     fail_on(checks.stray_baselines(sensitivity_suite, models_of(sensitivity_suite)))
 
 
+def test_every_recipe_is_one_of_the_suite(sensitivity_suite: Suite) -> None:
+    fail_on(checks.stray_recipes(sensitivity_suite, models_of(sensitivity_suite)))
+
+
 def test_every_index_is_up_to_date(sensitivity_suite: Suite, sensitivity_baselines: Baselines) -> None:
     models = [model.name for model in sensitivity_suite.models]
     published = [name for name in models if (models_of(sensitivity_suite) / name / "layer-analysis").is_dir()]

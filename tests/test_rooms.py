@@ -58,6 +58,7 @@ ORDER = (
     "baselines",
     "run",
     "result_rows",
+    "recipes",
     "explain",
     # The front doors.
     "summary",

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case, Suite, load_suite
     from auto_quantize_model.engine.capture.settings import CaptureSettings
     from auto_quantize_model.errors import CaseError, InputError
+    from auto_quantize_model.recipes.exports.quant_cfg import read_quant_cfg
+    from auto_quantize_model.recipes.recipe import Recipe, solve_recipe
     from auto_quantize_model.reporting import Notice, Progress
     from auto_quantize_model.result_rows import to_rows
     from auto_quantize_model.run import CaseResult, run_cases
@@ -23,9 +25,12 @@ __all__ = [
     "InputError",
     "Notice",
     "Progress",
+    "Recipe",
     "Suite",
     "load_suite",
+    "read_quant_cfg",
     "run_cases",
+    "solve_recipe",
     "to_rows",
 ]
 
@@ -37,9 +42,12 @@ _HOMES = {
     "InputError": "errors",
     "Notice": "reporting",
     "Progress": "reporting",
+    "Recipe": "recipes.recipe",
     "Suite": "cases.suite",
     "load_suite": "cases.suite",
+    "read_quant_cfg": "recipes.exports.quant_cfg",
     "run_cases": "run",
+    "solve_recipe": "recipes.recipe",
     "to_rows": "result_rows",
 }
 

@@ -13,6 +13,7 @@ from auto_quantize_model.baselines.checks import (
     missing_baselines,
     stale_reports,
     stray_baselines,
+    stray_recipes,
     unknown_files,
 )
 from auto_quantize_model.baselines.index import write_index
@@ -285,3 +286,11 @@ def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
 def test_reports_are_known_by_name(case: Case, models: Path) -> None:
     put(models, *(f"{MODEL}/layer-analysis/weight-a-act-b/run/{name}" for name in render_reports(build(case))))
     assert not list(unknown_files(models))
+
+
+def test_a_recipe_that_the_suite_has_not_is_told(suite: Suite, tmp_path: Path) -> None:
+    folder = tmp_path / "qwen3_vl_tiny" / "recipes" / "gone"
+    folder.mkdir(parents=True)
+    (problem,) = stray_recipes(suite, tmp_path)
+    assert problem.startswith(f"{folder}: no recipe of ")
+    assert not list(stray_recipes(suite, suite.cases[0].models_root))

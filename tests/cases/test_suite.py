@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from auto_quantize_model import Suite
 
 PAIRS = {
+    "wfp4_afp4": ("fp4", "fp4", "NVFP4_DEFAULT_CFG"),
     "wfp4_afp8": ("fp4", "fp8", "W4A8_NVFP4_FP8_CFG"),
     "wfp4_afp16": ("fp4", "fp16", "W4A16_NVFP4_CFG"),
     "wfp8_afp8": ("fp8", "fp8", "FP8_DEFAULT_CFG"),

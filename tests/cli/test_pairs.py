@@ -18,7 +18,7 @@ def test_it_shows_every_pair_and_what_runs_it(capsys: pytest.CaptureFixture[str]
     assert main(["pairs", "--suite", str(SUITE), "--device", "cpu"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("│")[1].strip(): line for line in lines if line.startswith("│")}
-    assert len(rows) == 9
+    assert len(rows) == 10
     assert "W4A8_NVFP4_FP8_CFG, changed" in rows["wfp4_afp8"]
     assert "auto_quantize_model_nvfp4" in rows["wfp4_afp8"]
     assert "modelopt eager" in rows["wint8_aint8"]

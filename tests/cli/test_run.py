@@ -59,7 +59,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_its_artifacts_keep_the_contract(artifacts: Path) -> None:
     manifests = list(artifacts.rglob("*_quant_manifest.json"))
-    assert len(manifests) == 9
+    assert len(manifests) == 10
     for file in manifests:
         text = file.read_text(encoding="utf-8")
         manifest = json.loads(text)
@@ -78,7 +78,7 @@ def test_two_runs_write_the_same_bytes(artifacts: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "auto_quantize_model", "run", *SUITE_OPTION, "--device", "cpu"]
     subprocess.run([*command, "-k", "tiny and small", "--output", tmp_path], check=True, capture_output=True)  # noqa: S603
     assert files_in(tmp_path) == files_in(artifacts)
-    assert len(files_in(tmp_path)) == 9 * 3 + 1
+    assert len(files_in(tmp_path)) == 10 * 4 + 1
 
 
 def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from tests.places import ROOT, TINY
 from auto_quantize_model import load_suite
 from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.baselines.publish import publish_case
-from auto_quantize_model.baselines.store import baseline_manifest
+from auto_quantize_model.baselines.store import baseline_manifest, baseline_probe_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +58,8 @@ def build(root: Path) -> None:
     committed = {case.id: case for case in load_suite(ROOT / "sensitivity_cases" / "suite.yaml").cases}
     for case in (case for case in suite.cases if case.model.name in HERE):
         theirs = committed[f"{TINY.name}-{case.pair.name}-{case.size}"]
-        publish_case(case, _renamed(_read(baseline_manifest(theirs)), case), None)
+        sums = baseline_probe_sums(theirs).read_bytes()
+        publish_case(case, _renamed(_read(baseline_manifest(theirs)), case), None, sums)
     for model in HERE:
         write_index(suite, model)
     _write_snapshots(cases / _SNAPSHOTS)

@@ -48,20 +48,20 @@ def test_the_wheel_is_what_runs(stranger: pytest.Pytester, unpacked_wheel: Path)
         encoding="utf-8",
     )
     result = stranger.runpytest_subprocess("--collect-only", "-q", "-v")
-    result.stdout.fnmatch_lines([f"from {unpacked_wheel}{os.sep}auto_quantize_model*", "*28 tests collected*"])
+    result.stdout.fnmatch_lines([f"from {unpacked_wheel}{os.sep}auto_quantize_model*", "*31 tests collected*"])
 
 
 def test_the_readmes_suite_publishes_and_compares(stranger: pytest.Pytester) -> None:
     first = stranger.runpytest_subprocess("-k", "wfp4_afp8 and small")
     assert first.ret == pytest.ExitCode.TESTS_FAILED
     first.stdout.fnmatch_lines(["to create it: pytest -m gpu . -k *my_model-wfp4_afp8-small* --publish"])
-    stranger.runpytest_subprocess("--publish").assert_outcomes(passed=27, skipped=1)
-    assert len(list(stranger.path.glob("models/my_model/layer-analysis/*/*/*_quant_manifest.json"))) == 27
+    stranger.runpytest_subprocess("--publish").assert_outcomes(passed=30, skipped=1)
+    assert len(list(stranger.path.glob("models/my_model/layer-analysis/*/*/*_quant_manifest.json"))) == 30
     index = (stranger.path / "models" / "my_model" / "layer-analysis" / "README.md").read_text(encoding="utf-8")
     assert "`pytest -m gpu . -k my_model-wfp4_afp8-small --publish`" in index
     again = stranger.runpytest_subprocess()
-    again.assert_outcomes(passed=54)
-    again.stdout.fnmatch_lines(["27 cases: 27 identical"])
+    again.assert_outcomes(passed=60)
+    again.stdout.fnmatch_lines(["30 cases: 30 identical"])
 
 
 def test_an_own_pair_joins_the_built_in_ones(stranger: pytest.Pytester) -> None:
@@ -72,4 +72,4 @@ def test_an_own_pair_joins_the_built_in_ones(stranger: pytest.Pytester) -> None:
         encoding="utf-8",
     )
     result = stranger.runpytest_subprocess("--collect-only", "-q")
-    result.stdout.fnmatch_lines(["*my_model-wint4_afp16-small*", "*31 tests collected*"])
+    result.stdout.fnmatch_lines(["*my_model-wint4_afp16-small*", "*34 tests collected*"])

@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_package_and_the_built_in_configuration(wheel: Path)
     builtin = {name: text for name, text in contents(wheel).items() if name.startswith(f"{home}/")}
     files = [*SUITE.parent.glob("conf/*/*.yaml"), *SUITE.parent.glob("data/embedded_captions_*.txt")]
     assert builtin == {f"{home}/{file.relative_to(SUITE.parent).as_posix()}": file.read_bytes() for file in files}
-    assert len(builtin) == 15
+    assert len(builtin) == 21
 
 
 def test_the_wheel_holds_every_module_and_schema_and_no_test(wheel: Path) -> None:
@@ -113,8 +113,8 @@ def found(unpacked_wheel: Path, tmp_path: Path) -> dict[str, Any]:
 
 def test_a_suite_of_two_files_has_the_whole_matrix(found: dict[str, Any], unpacked_wheel: Path) -> None:
     assert Path(found["package"]) == unpacked_wheel / "auto_quantize_model" / "__init__.py"
-    assert len(found["cases"]) == 27
-    assert found["cases"][0] == "mine-wfp4_afp8-small"
+    assert len(found["cases"]) == 30
+    assert found["cases"][0] == "mine-wfp4_afp4-small"
     data = unpacked_wheel / "auto_quantize_model" / "builtin" / "data"
     assert found["captions"] == [str(data / f"embedded_captions_{size}.txt") for size in ("large", "medium", "small")]
     assert all(Path(file).is_file() for file in found["captions"])

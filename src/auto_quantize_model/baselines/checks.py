@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from auto_quantize_model.baselines.store import Baselines
     from auto_quantize_model.cases.suite import Case, Suite
 
+RECIPE_FILES = (
+    *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
+    *("modelopt_recipe.yaml", "hf_quant_config.json"),
+)
+"""What a folder of a recipe may hold."""
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 _LEFT_BEHIND = {STAGING, "__pycache__"}
 _EXCERPT = 60
@@ -75,6 +80,14 @@ def stray_baselines(suite: Suite, models: Path) -> Iterator[str]:
             yield f"{folder}: no case of {suite.path} has it; remove it, or add its model, pair and size to the suite"
 
 
+def stray_recipes(suite: Suite, models: Path) -> Iterator[str]:
+    """Folders of recipes that the suite has not."""
+    expected = {recipe.folder for recipe in suite.recipes}
+    for folder in sorted(models.glob("*/recipes/*")):
+        if folder.is_dir() and folder not in expected:
+            yield f"{folder}: no recipe of {suite.path} has it; remove it, or add its name to the suite's `recipes`"
+
+
 def stale_index(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
     """A model's index that is missing or not what its baselines give."""
     try:
@@ -98,7 +111,7 @@ def unknown_files(models: Path) -> Iterator[str]:
 
 def artifact_files(models: Path) -> Iterator[Path]:
     """The manifests, reports and indices of a models tree: all that is text."""
-    for path in sorted(models.glob("*/layer-analysis/**/*")):
+    for path in sorted([*models.glob("*/layer-analysis/**/*"), *models.glob("*/recipes/**/*")]):
         if path.is_file() and path.suffix != SAFETENSORS and STAGING not in path.parts:
             yield path
 
@@ -184,11 +197,13 @@ def _has_place(path: PurePosixPath) -> bool:
             return True
         case (_, "checkpoint", *_):
             return True
+        case (_, "recipes", _, artifact):
+            return artifact in RECIPE_FILES
         case (_, "layer-analysis", weight, _, artifact):
             return weight.startswith("weight-") and _is_artifact(artifact)
         case (_, folder, *_):
             # The scripts that made the model.
-            return folder != "layer-analysis" and path.suffix == ".py"
+            return folder not in ("layer-analysis", "recipes") and path.suffix == ".py"
         case _:
             return False
 

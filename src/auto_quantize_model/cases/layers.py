@@ -13,7 +13,7 @@ from auto_quantize_model.errors import InputError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECTIONS = ("autoquant", "dataset", "quant_pair")
+_SECTIONS = ("autoquant", "dataset", "quant_pair", "recipe", "runtime")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -193,6 +193,54 @@ class ModelSettings(Settings):
     dataset: DashedName | None = None
 
 
+class ServedFormat(Settings):
+    """What a runtime makes of a pair."""
+
+    method: str
+    """What the runtime calls it."""
+    source: str
+    """Where that is said."""
+
+
+class RuntimeSettings(Settings):
+    """What will run a quantized model: `conf/runtime/<name>.yaml`."""
+
+    name: DashedName
+    writes: Literal["modelopt_recipe", "hf_quant_config"] | None
+    """The form of the file that it reads; None where none is written yet, and only the choice is kept to its rules."""
+    pairs: dict[Name, ServedFormat] = Field(min_length=1)
+    refused: dict[Name, str] = {}
+    """Why it has no way to run other pairs."""
+    mixes: bool = True
+    """Whether several of the formats may be in one model."""
+    mixes_source: str
+    fused: tuple[Annotated[tuple[str, ...], Field(strict=False)], ...] = Field(default=(), strict=False)
+    """The last parts of the names of modules that it runs as one, and that must share a format."""
+    fused_source: str | None = None
+
+
+BudgetUnit = Literal["bits", "gigabytes", "share", "max_kl"]
+
+
+def _one_budget(value: dict[str, float]) -> dict[str, float]:
+    if len(value) != 1:
+        raise ValueError("a recipe has one budget, for example {bits: 6}")
+    return value
+
+
+class RecipeSettings(Settings):
+    """A recipe that the suite guards: `conf/recipe/<name>.yaml`."""
+
+    name: DashedName
+    budget: Annotated[dict[BudgetUnit, Annotated[float, Field(gt=0, strict=False)]], AfterValidator(_one_budget)]
+    pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
+    size: Size = "medium"
+    runtime: DashedName | None = None
+    pins: tuple[str, ...] = Field(default=(), strict=False)
+    models: tuple[DashedName, ...] = Field(default=(), strict=False)
+    """The models that it is for; left out, all of the suite."""
+
+
 class Band(Settings):
     """How far the numbers of a group, and the total, may move before that is drift: shares of the larger number."""
 
@@ -254,4 +302,5 @@ class SuiteSettings(Settings):
     sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
     dataset: DashedName = "embedded_captions"
     autoquant: DashedName = "default"
+    recipes: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(default=(), strict=False)
     tolerances: Tolerances = Tolerances()

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.cases.builtin import builtin_folder
 from auto_quantize_model.cases.expression import compile_expression
 from auto_quantize_model.cases.layers import LayeredFile, Layers
 from auto_quantize_model.cases.loading import read_mapping, validate
@@ -15,6 +16,8 @@ from auto_quantize_model.cases.settings import (
     DatasetSettings,
     ModelSettings,
     PairSettings,
+    RecipeSettings,
+    RuntimeSettings,
     Size,
     SuiteSettings,
     Tolerances,
@@ -69,12 +72,40 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class RecipeCase:
+    """One recipe for one model: what the suite guards beside its cases."""
+
+    recipe: RecipeSettings
+    runtime: RuntimeSettings | None
+    cases: tuple[Case, ...]
+    """Those whose manifests it is solved from, one a pair."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.cases[0].model.name}-{self.recipe.name}"
+
+    @property
+    def models_root(self) -> Path:
+        return self.cases[0].models_root
+
+    @property
+    def folder(self) -> Path:
+        """Where its committed files are."""
+        return self.models_root / self.cases[0].model.name / "recipes" / self.recipe.name
+
+    def __repr__(self) -> str:
+        return f"<RecipeCase {self.id}>"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Suite:
     """All cases of a `suite.yaml`, models outermost, then pairs, then sizes."""
 
     path: Path
     cases: tuple[Case, ...]
     tolerances: Tolerances
+    recipes: tuple[RecipeCase, ...] = ()
+    """The recipes that it guards, models innermost."""
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -141,7 +172,17 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
         for size in suite.sizes
     )
     _check_sizes(path, cases)
-    return Suite(path, cases, suite.tolerances)
+    recipes = tuple(each for name in suite.recipes for each in reader.recipes(name, cases))
+    return Suite(path, cases, suite.tolerances, recipes)
+
+
+def load_runtime(name: str, suite: Path | None) -> RuntimeSettings:
+    """A runtime's profile: a built-in one, or one beside a suite."""
+    layers = Layers(builtin_folder() if suite is None else suite.parent)
+    if name not in layers.names("runtime"):
+        raise InputError(f"runtime '{name}' is unknown; {nearest(name, layers.names('runtime'))}")
+    file = layers.read("runtime", name, suite or layers.own)
+    return validate(RuntimeSettings, {"name": name, **file.values}, str(file.path))
 
 
 def _models_near(suite: Path) -> Path:
@@ -181,6 +222,22 @@ class _Reader:
             for size in dataset.size_to_max_samples
         )
         return dataset, folder if comes_with_it else self.layers.own
+
+    def recipes(self, name: str, cases: Iterable[Case]) -> Iterator[RecipeCase]:
+        """A recipe for each of its models."""
+        recipe = self._settings(RecipeSettings, "recipe", name, self.layers.read("recipe", name, self.suite))
+        runtime = None if recipe.runtime is None else load_runtime(recipe.runtime, self.suite)
+        known = self.layers.names("quant_pair")
+        for pair in recipe.pairs:
+            if pair not in known:
+                raise InputError(f"{self.suite}: recipe '{name}': pair '{pair}' is unknown; {nearest(pair, known)}")
+        for model in dict.fromkeys(case.model.name for case in cases):
+            if recipe.models and model not in recipe.models:
+                continue
+            its = {case.pair.name: case for case in cases if (case.model.name, case.size) == (model, recipe.size)}
+            # A suite that was narrowed by an override has not the cases for every recipe.
+            if set(recipe.pairs) <= set(its):
+                yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
 
     def model_file(self, name: str) -> Path:
         return self.models_root / name / "model.yaml"

@@ -13,6 +13,7 @@ from auto_quantize_model.cli import (
     compare_command,
     explain_command,
     pairs_command,
+    recipe_command,
     report_command,
     run_command,
 )
@@ -34,6 +35,7 @@ _COMMANDS = (
     report_command,
     compare_command,
     explain_command,
+    recipe_command,
     pairs_command,
     captures_command,
     captions_command,

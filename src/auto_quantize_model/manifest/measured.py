@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from auto_quantize_model.scores import CaseScores, Measured
+    from auto_quantize_model.scores import CaseScores, Measured, MeasuredOn
 
 NOT_MEASURED: Mapping[str, None] = dict.fromkeys(("measured_kl", "measured_kl_ci95"))
 """What an entry says of a group that was not measured alone."""
@@ -24,6 +24,11 @@ def describe_measured(scores: CaseScores) -> dict[str, Any] | None:
     measured, on = scores.measured, scores.measured_on
     if measured is None or on is None or not np.isfinite(measured.kl).all():
         return None
+    return describe_measurement(measured, on)
+
+
+def describe_measurement(measured: Measured, on: MeasuredOn) -> dict[str, Any]:
+    """Plain JSON values for one measurement."""
     tokens = int(measured.tokens.sum())
     kept, kept_ci95 = _per_token(measured.agreed, measured.tokens)
     loss_change, loss_ci95 = _per_token(measured.loss_change, measured.tokens)

@@ -15,6 +15,7 @@ from auto_quantize_model.plugin.fixtures import (
     sensitivity_baselines,
     sensitivity_case,
     sensitivity_pair,
+    sensitivity_recipe,
     sensitivity_suite,
 )
 from auto_quantize_model.plugin.outcomes import Outcomes
@@ -31,6 +32,7 @@ __all__ = [
     "sensitivity_baselines",
     "sensitivity_case",
     "sensitivity_pair",
+    "sensitivity_recipe",
     "sensitivity_suite",
 ]
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 BASELINE = "sensitivity_baseline"
 PAIR = "sensitivity_pair"
+RECIPE = "sensitivity_recipe"
 
 
 def parametrize(metafunc: pytest.Metafunc, suites: Suites) -> None:
-    """Give a test function one parameter a case, a committed baseline or a pair, as it asks."""
-    asked = [name for name in (CASE, BASELINE, PAIR) if name in metafunc.fixturenames]
+    """Give a test function one parameter a case, a committed baseline, a pair or a recipe, as it asks."""
+    asked = [name for name in (CASE, BASELINE, PAIR, RECIPE) if name in metafunc.fixturenames]
     if not asked:
         return
     if len(asked) > 1:
@@ -41,6 +42,14 @@ def parametrize(metafunc: pytest.Metafunc, suites: Suites) -> None:
         metafunc.parametrize(BASELINE, _baseline_parameters(suite), indirect=True)
     if PAIR in asked:
         metafunc.parametrize(PAIR, suite.pairs, indirect=True, ids=[pair.name for pair in suite.pairs])
+    if RECIPE in asked:
+        metafunc.parametrize(RECIPE, _recipe_parameters(suite), indirect=True)
+
+
+def _recipe_parameters(suite: Suite) -> list[ParameterSet]:
+    if not suite.recipes:
+        return [pytest.param(None, id="none", marks=pytest.mark.skip(reason="the suite guards no recipe"))]
+    return [pytest.param((suite, recipe), id=recipe.id) for recipe in suite.recipes]
 
 
 def _case_parameters(suite: Suite, config: pytest.Config) -> list[ParameterSet]:

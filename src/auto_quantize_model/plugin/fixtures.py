@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Suite
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
     from auto_quantize_model.plugin.case_run import CaseRun
+    from auto_quantize_model.plugin.recipe_check import RecipeCheck
 
 
 @pytest.fixture
@@ -45,6 +46,12 @@ def sensitivity_pair(request: pytest.FixtureRequest) -> PairSettings:
     """One precision pair of the suite beside the test file. Parametrizes the test."""
     pair: PairSettings = _parameter(request)
     return pair
+
+
+@pytest.fixture
+def sensitivity_recipe(request: pytest.FixtureRequest) -> RecipeCheck:
+    """One recipe that the suite beside the test file guards, and checks of it. Parametrizes the test."""
+    return request.config.stash[SESSION].recipe_check(*_parameter(request))
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class Passes:
     def _advance(self, planned: _Pass, wanted: SuiteCase) -> None:
         """Run the pass, or resume it, until the wanted case is done."""
         try:
-            with _third_parties_quiet():
+            with third_parties_quiet():
                 if planned.results is None:
                     started = time.perf_counter()
                     planned.results = self._start(planned)
@@ -158,7 +158,7 @@ class Passes:
 
 
 @contextlib.contextmanager
-def _third_parties_quiet() -> Iterator[None]:
+def third_parties_quiet() -> Iterator[None]:
     """What torch, transformers and ModelOpt deprecate of each other, no suite can fix, even under `-W error`."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from auto_quantize_model.baselines.store import Baselines
+    from auto_quantize_model.cases.suite import RecipeCase, Suite
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
     from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.options import Options
+    from auto_quantize_model.plugin.recipe_check import RecipeCheck
     from auto_quantize_model.plugin.suites import SuiteCase
     from auto_quantize_model.summary.record import Record
 
@@ -118,6 +120,12 @@ class Session:
         from auto_quantize_model.plugin.baseline_check import BaselineCheck
 
         return BaselineCheck(suite_case, self.options, self.baselines)
+
+    def recipe_check(self, suite: Suite, recipe_case: RecipeCase) -> RecipeCheck:
+        """What a test of a guarded recipe gets."""
+        from auto_quantize_model.plugin.recipe_check import RecipeCheck
+
+        return RecipeCheck(recipe_case, suite, self.options)
 
     def attach_record(self, item: pytest.Item) -> None:
         """Put the record of a test's case, as it is now, among the properties of the test's next report."""

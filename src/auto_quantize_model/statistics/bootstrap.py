@@ -106,3 +106,13 @@ def _studentized(residuals: Floats, weights: Floats) -> tuple[Floats, Floats, Fl
     studentized = moved / np.maximum(np.sqrt(np.maximum(variance, 0.0)), least)
     low, high = np.quantile(studentized, (TAIL, 1 - TAIL), axis=0)
     return spread, spread * high, -spread * low
+
+
+def paired_ratio(one: Floats, other: Floats) -> tuple[float, float, float]:
+    """How many times one sum over captions is the other, with its 95 % interval over resamples of the captions."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = draws(len(one))
+        ratios = np.nan_to_num((drawn @ one) / (drawn @ other), nan=1.0, posinf=LARGEST)
+        ratio = float(np.nan_to_num(one.sum() / other.sum(), nan=1.0, posinf=LARGEST))
+    low, high = np.quantile(ratios, (TAIL, 1 - TAIL))
+    return ratio, float(low), float(high)

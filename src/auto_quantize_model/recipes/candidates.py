@@ -1,0 +1,241 @@
+"""What a recipe is chosen from: the groups of one model, the pairs, and what each pair costs and is predicted to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.older import is_older
+from auto_quantize_model.manifest.schema import RECIPE_SUFFIX, SCHEMA_VERSION
+from auto_quantize_model.stored_bits import stored_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from auto_quantize_model.manifest.probe_sums import ProbeSums
+
+    Floats = NDArray[np.float64]
+
+NONE = "none"
+"""The choice of leaving a group as it is."""
+UNQUANTIZED_BITS = 16.0
+_SAME = (
+    ("case", "model"),
+    ("case", "size"),
+    ("model", "checkpoint_sha256"),
+    ("scheme", "auto_quantize_method"),
+    ("calibration", "captions_sha256"),
+    ("calibration", "loss_tokens"),
+    ("calibration", "probes"),
+    ("calibration", "batch_size"),
+)
+"""What the manifests of one recipe must agree in."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """One pair's manifest, with what its probes saw."""
+
+    manifest: Mapping[str, Any]
+    sums: ProbeSums | None
+    name: str
+    """What errors call it: its file, or its case."""
+
+    @property
+    def pair(self) -> str:
+        return str(self.manifest["case"]["pair"])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """What is given one format: a group, or several that must share it."""
+
+    names: tuple[str, ...]
+    modules: tuple[str, ...]
+    weights: int
+    why_left_out: str | None = None
+    """Why it stays unquantized whatever the budget; None where it may be quantized."""
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidates:
+    """Everything that a recipe may choose."""
+
+    parts: tuple[Part, ...]
+    sources: tuple[Source, ...]
+    """In the order of the columns; the last column is `none`."""
+    predicted: Floats
+    """Predicted KL in nats per token, a row a part; infinite where a part may not have that pair."""
+    bits: Floats
+    """A weight's effective bits, a column each, as ModelOpt counts them."""
+    stored: Floats
+    """The same with the scales of blocks, as they are stored."""
+    parameters: int
+    """Of the whole checkpoint."""
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return (*(source.pair for source in self.sources), NONE)
+
+    @property
+    def model(self) -> str:
+        return str(self.sources[0].manifest["case"]["model"])
+
+    @property
+    def size(self) -> str:
+        return str(self.sources[0].manifest["case"]["size"])
+
+    @functools.cached_property
+    def weights(self) -> Floats:
+        return np.array([part.weights for part in self.parts], dtype=np.float64)
+
+    @functools.cached_property
+    def costs(self) -> Floats:
+        """Effective bits of all of a part's weights, infinite where a part may not have the pair."""
+        return self._allowed(self.weights[:, None] * self.bits)
+
+    @functools.cached_property
+    def stored_costs(self) -> Floats:
+        """The same in stored bits."""
+        return self._allowed(self.weights[:, None] * self.stored)
+
+    @property
+    def other_bits(self) -> float:
+        """What all that is not scored takes: embeddings, head, norms, other towers."""
+        return max(self.parameters - float(self.weights.sum()), 0.0) * UNQUANTIZED_BITS
+
+    @functools.cached_property
+    def signed(self) -> Floats | None:
+        """What the probes saw: part, pair, probe, caption; None where a source has no sums."""
+        if any(source.sums is None for source in self.sources):
+            return None
+        shape = next(iter(self.sources[0].sums.groups.values())).shape  # type: ignore[union-attr]
+        result = np.zeros((*self.predicted.shape, *shape))
+        for row, part in enumerate(self.parts):
+            for column, source in enumerate(self.sources):
+                assert source.sums is not None  # noqa: S101  for the type checker
+                if np.isfinite(self.predicted[row, column]):
+                    result[row, column] = sum(source.sums.groups[name] for name in part.names)
+        return result
+
+    @property
+    def tokens(self) -> NDArray[np.int64]:
+        """The loss tokens of each caption; only where there are sums."""
+        assert self.sources[0].sums is not None  # noqa: S101
+        return self.sources[0].sums.tokens
+
+    def _allowed(self, table: Floats) -> Floats:
+        return np.where(np.isfinite(self.predicted), table, np.inf)
+
+    def restricted(self, keep: NDArray[np.bool_]) -> Candidates:
+        """With some of the choices only."""
+        return dataclasses.replace(self, predicted=np.where(keep, self.predicted, np.inf))
+
+
+def candidates(sources: Sequence[Source]) -> Candidates:
+    """Put the manifests of several pairs together; what does not belong together is an error that names both."""
+    if not sources:
+        raise InputError("a recipe needs at least one manifest")
+    for source in sources:
+        _check_alone(source)
+    first = sources[0]
+    for other in sources[1:]:
+        _check_together(first, other)
+    names = [source.pair for source in sources]
+    twin = next((name for name in names if names.count(name) > 1), None)
+    if twin is not None:
+        raise InputError(f"the pair '{twin}' is given twice; give each pair's manifest once")
+    keys = [key for key, entry in first.manifest["layer_sensitivity"].items() if entry["status"] != "disabled"]
+    parts = tuple(_part(key, sources) for key in keys)
+    predicted = np.array([[*(_predicted(source, key) for source in sources), 0.0] for key in keys])
+    bits = [float(source.manifest["quantization"]["effective_bits"]) for source in sources]
+    stored = [_stored_bits(source, each) for source, each in zip(sources, bits, strict=True)]
+    return Candidates(
+        parts=parts,
+        sources=tuple(sources),
+        predicted=predicted,
+        bits=np.array([*bits, UNQUANTIZED_BITS]),
+        stored=np.array([*stored, UNQUANTIZED_BITS]),
+        parameters=int(first.manifest["model"]["parameters"]),
+    )
+
+
+def tied(choice: Candidates, groups: Sequence[Sequence[int]]) -> Candidates:
+    """Parts that must share a format become one; `groups` are the rows of each, in order."""
+    parts = tuple(_joined([choice.parts[row] for row in rows]) for rows in groups)
+    predicted = np.array([choice.predicted[list(rows)].sum(axis=0) for rows in groups])
+    return dataclasses.replace(choice, parts=parts, predicted=predicted)
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    names, modules = ([each for part in parts for each in getattr(part, key)] for key in ("names", "modules"))
+    reasons = [part.why_left_out for part in parts if part.why_left_out is not None]
+    return Part(tuple(names), tuple(modules), sum(part.weights for part in parts), reasons[0] if reasons else None)
+
+
+def _check_alone(source: Source) -> None:
+    manifest = source.manifest
+    if is_older(manifest) or manifest.get("schema_version") != SCHEMA_VERSION:
+        raise InputError(
+            f"{source.name}: of an older version, whose predicted KL means something else; run or publish it again"
+        )
+    for key, entry in manifest["layer_sensitivity"].items():
+        if entry["status"] == "non_finite":
+            raise InputError(
+                f"{source.name}: the score of {key.removesuffix(RECIPE_SUFFIX)} is not finite; leave the pair "
+                f"'{source.pair}' out, or run it again in another dtype"
+            )
+        if entry["importance"] is not None and entry["predicted_kl"] is None:
+            raise InputError(
+                f"{source.name}: has no predicted KL: it is of the engine '{manifest['engine']['name']}'; "
+                "run it on the engine replay"
+            )
+
+
+def _check_together(first: Source, other: Source) -> None:
+    for section, key in _SAME:
+        one, another = (each.manifest[section][key] for each in (first, other))
+        if one != another:
+            raise InputError(
+                f"{other.name}: {section}.{key} is {another!r}, that of {first.name} is {one!r}; "
+                "a recipe takes manifests of one pass"
+            )
+    groups = [
+        {key: entry["modules"] for key, entry in each.manifest["layer_sensitivity"].items()} for each in (first, other)
+    ]
+    if groups[0] != groups[1]:
+        raise InputError(f"{other.name}: has other groups than {first.name}; run both with one version")
+
+
+def _part(key: str, sources: Sequence[Source]) -> Part:
+    entries = [source.manifest["layer_sensitivity"][key] for source in sources]
+    unmeasured = [
+        f"{source.pair}: {entry['status']}"
+        for source, entry in zip(sources, entries, strict=True)
+        if entry["importance"] is None
+    ]
+    why = f"not measured ({', '.join(unmeasured)})" if len(unmeasured) == len(sources) else None
+    # The second cost is that of NONE: a unit a weight.
+    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), int(entries[0]["costs"][1]), why)
+
+
+def _predicted(source: Source, key: str) -> float:
+    value = source.manifest["layer_sensitivity"][key]["predicted_kl"]
+    # What was not measured is never taken for harmless.
+    return np.inf if value is None else float(value)
+
+
+def _stored_bits(source: Source, effective: float) -> float:
+    counted = stored_bits(source.manifest["quantization"]["config"])
+    return effective if counted is None else counted[0]

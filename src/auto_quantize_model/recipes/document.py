@@ -1,0 +1,123 @@
+"""A recipe's own files: `recipe.json` for machines, `recipe.yaml` to read and to keep, `pareto.json` with the front."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.recipes.solving import NEGLIGIBLE, SETTLED
+
+if TYPE_CHECKING:
+    from auto_quantize_model.recipes.proof import Proof
+    from auto_quantize_model.recipes.recipe import Recipe
+    from auto_quantize_model.recipes.solving import FrontPoint
+
+_MEASURED = ("kl", "kl_ci95", "loss_change", "loss_change_ci95", "top1_agreement", "top1_agreement_ci95", "captions")
+_SIGNIFICANT = 9
+"""Digits of what sums and resamples come to: their last ones depend on the machine."""
+
+
+def recipe_document(recipe: Recipe, proof: Proof | None) -> dict[str, Any]:
+    """Plain JSON values, in a fixed order."""
+    choice, solved = recipe.choice, recipe.solved
+    totals, stability = solved.totals, solved.stability
+    first = choice.sources[0].manifest
+    return {
+        "model": choice.model,
+        "size": choice.size,
+        "budget": {recipe.budget.unit: recipe.budget.value},
+        "pairs": [source.pair for source in choice.sources],
+        "runtime": None if recipe.runtime is None else recipe.runtime.name,
+        "pins": list(recipe.pins),
+        "effective_bits": _rounded(totals.effective_bits),
+        "gigabytes": _rounded(totals.gigabytes),
+        "predicted_kl": _rounded(totals.predicted_kl),
+        "predicted_kl_ci95": _rounded(totals.ci95),
+        "predicted_kl_whole": _rounded(totals.whole),
+        "predicted_kl_whole_ci95": _rounded(totals.whole_ci95),
+        "gap": _rounded(solved.gap if solved.gap > NEGLIGIBLE else 0.0),
+        "measured": None if proof is None else {key: proof.measured[key] for key in _MEASURED},
+        "compared": None if proof is None else [dataclasses.asdict(each) for each in proof.compared],
+        "settled": None if stability is None else int((stability.shares.max(axis=1) >= SETTLED).sum()),
+        "checkpoint_sha256": first["model"]["checkpoint_sha256"],
+        "captions_sha256": first["calibration"]["captions_sha256"],
+        "formats": {source.pair: source.manifest["quantization"]["config_sha256"] for source in choice.sources},
+        "assignment": _assignment(recipe),
+    }
+
+
+def recipe_json(recipe: Recipe, proof: Proof | None) -> str:
+    """`recipe.json`."""
+    return json.dumps(recipe_document(recipe, proof), indent=2, allow_nan=False) + "\n"
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """`recipe.yaml`: what was asked, and the pair of each group."""
+    import yaml
+
+    totals = recipe.solved.totals
+    document: dict[str, Any] = {
+        "model": recipe.choice.model,
+        "size": recipe.choice.size,
+        "budget": {recipe.budget.unit: recipe.budget.value},
+        "pairs": [source.pair for source in recipe.choice.sources],
+        "runtime": None if recipe.runtime is None else recipe.runtime.name,
+        "pins": list(recipe.pins),
+        "effective_bits": _rounded(totals.effective_bits),
+        "predicted_kl": _rounded(totals.predicted_kl),
+        "assignment": recipe.assignment,
+    }
+    return yaml.safe_dump(document, sort_keys=False, width=120)
+
+
+def pareto_json(recipe: Recipe) -> str:
+    """`pareto.json`: every recipe of the front, from the fewest bits to the most."""
+    front = recipe.front
+    document = {
+        "model": recipe.choice.model,
+        "size": recipe.choice.size,
+        "pairs": list(recipe.choice.pairs),
+        "knee": front.knee,
+        "points": [_point(each) for each in front.points],
+    }
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _point(point: FrontPoint) -> dict[str, Any]:
+    return {
+        "effective_bits": _rounded(point.effective_bits),
+        "gigabytes": _rounded(point.gigabytes),
+        "predicted_kl": _rounded(point.predicted_kl),
+        "predicted_kl_ci95": _rounded(point.ci95),
+        "groups": point.counts,
+    }
+
+
+def _assignment(recipe: Recipe) -> dict[str, Any]:
+    choice, stability = recipe.choice, recipe.solved.stability
+    result: dict[str, Any] = {}
+    for row, (part, column) in enumerate(zip(choice.parts, recipe.solved.chosen.tolist(), strict=True)):
+        shares = None if stability is None else stability.shares[row]
+        its: dict[str, Any] = {
+            "pair": choice.pairs[column],
+            "modules": list(part.modules),
+            "stability": None if shares is None else _rounded(float(shares[column])),
+            "shares": None
+            if shares is None
+            else {pair: _rounded(float(each)) for pair, each in zip(choice.pairs, shares, strict=True) if each > 0},
+        }
+        if part.why_left_out is not None:
+            its["left_out"] = part.why_left_out
+        result[part.name] = its
+        for name in part.names[1:]:
+            result[name] = {**its, "modules": [], "with": part.name}
+    return result
+
+
+def _rounded(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.{_SIGNIFICANT}g}")

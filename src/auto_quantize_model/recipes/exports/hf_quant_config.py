@@ -1,0 +1,93 @@
+"""`hf_quant_config.json`, as ModelOpt writes it beside a checkpoint of mixed precision."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from auto_quantize_model.recipes.candidates import Source
+    from auto_quantize_model.recipes.recipe import Recipe
+
+_MIXED = "MIXED_PRECISION"
+_INT8 = 8
+_FP8 = [4, 3]
+
+
+def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
+    """Which quantization each layer has; a recipe of one format says it once, and names what is left out."""
+    layers: dict[str, dict[str, Any]] = {}
+    for source in recipe.used:
+        layers |= dict.fromkeys(recipe.modules_of(source.pair), layer_config(source))
+    order = [module for part in recipe.choice.parts for module in part.modules if module in layers]
+    distinct = list({json.dumps(each, sort_keys=True): each for each in layers.values()}.values())
+    quantization: dict[str, Any] = {"quant_algo": None, "kv_cache_quant_algo": None}
+    if len(distinct) > 1:
+        quantization |= {"quant_algo": _MIXED, "quantized_layers": {module: layers[module] for module in order}}
+    elif distinct:
+        quantization |= {**distinct[0], "exclude_modules": sorted(_excluded(recipe, layers))}
+    version = recipe.choice.sources[0].manifest["environment"].get("modelopt")
+    return {"producer": {"name": "modelopt", "version": version}, "quantization": quantization}
+
+
+def hf_quant_config_json(recipe: Recipe) -> str:
+    """The same as a file."""
+    return json.dumps(hf_quant_config(recipe), indent=4) + "\n"
+
+
+def layer_config(source: Source) -> dict[str, Any]:
+    """What ModelOpt calls a pair in a layer's line."""
+    config = source.manifest["quantization"]["config"]["quant_cfg"]
+    weights, inputs = (_attributes(config, f"*{name}_quantizer") for name in ("weight", "input"))
+    named = None if weights is None else _named(weights, inputs)
+    if named is None:
+        raise InputError(
+            f"hf_quant_config.json has no name for the pair '{source.pair}'; leave it out, or take --runtime modelopt"
+        )
+    return named
+
+
+def _named(weights: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    bits, blocks = weights.get("num_bits"), weights.get("block_sizes")
+    input_bits = None if inputs is None else inputs.get("num_bits")
+    if bits == _INT8:
+        if inputs is None:
+            return {"quant_algo": "W8A16"}
+        return {"quant_algo": "W8A8_SQ_PER_CHANNEL"} if input_bits == _INT8 else None
+    if bits == _FP8 and not blocks and weights.get("axis") is None:
+        return {"quant_algo": "FP8"} if input_bits == _FP8 else None
+    if bits == [2, 1] and blocks:
+        return _fp4(blocks, inputs)
+    return None
+
+
+def _fp4(blocks: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    size = {"group_size": blocks.get("-1")}
+    input_bits = None if inputs is None else inputs.get("num_bits")
+    match blocks.get("scale_bits"), input_bits:
+        case [4, 3], None:
+            return {"quant_algo": "W4A16_NVFP4", **size}
+        case [4, 3], [4, 3]:
+            return {"quant_algo": "W4A8_NVFP4_FP8", **size}
+        case [4, 3], [2, 1]:
+            return {"quant_algo": "NVFP4", **size}
+        case [8, 0], [4, 3]:
+            return {"quant_algo": "W4A8_MXFP4_FP8", **size}
+    return None
+
+
+def _attributes(config: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    entries = [each for each in config if each["quantizer_name"] == name]
+    attributes = entries[-1].get("cfg") if entries else None
+    return attributes if isinstance(attributes, dict) else None
+
+
+def _excluded(recipe: Recipe, layers: Mapping[str, Any]) -> list[str]:
+    """What stays as it is: the scored layers that were left out, and the head."""
+    left = [module for part in recipe.choice.parts for module in part.modules if module not in layers]
+    entries = recipe.choice.sources[0].manifest["layer_sensitivity"].values()
+    return left + [module for each in entries if each["status"] == "disabled" for module in each["modules"]]

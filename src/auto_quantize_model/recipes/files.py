@@ -1,0 +1,54 @@
+"""All files of a recipe, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.baselines.checks import RECIPE_FILES
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.recipes.document import pareto_json, recipe_json, recipe_yaml
+from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config_json
+from auto_quantize_model.recipes.exports.quant_cfg import modelopt_recipe_yaml, quant_cfg_json
+from auto_quantize_model.recipes.report import render_recipe
+from auto_quantize_model.whole_files import write_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from auto_quantize_model.recipes.proof import Proof
+    from auto_quantize_model.recipes.recipe import Recipe
+
+_OF_RUNTIME = {
+    "modelopt_recipe": ("modelopt_recipe.yaml", modelopt_recipe_yaml),
+    "hf_quant_config": ("hf_quant_config.json", hf_quant_config_json),
+}
+
+
+_ALWAYS = ("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json")
+
+
+def write_recipe(folder: Path, files: Mapping[str, str]) -> None:
+    """Write a recipe's files, unless another recipe left some there that would be taken for this one's."""
+    for name in RECIPE_FILES:
+        if name not in files and (folder / name).exists():
+            raise InputError(
+                f"{folder / name}: of another recipe, made for a runtime; remove it or name another folder"
+            )
+    write_files(folder, files)
+
+
+def recipe_files(recipe: Recipe, proof: Proof | None) -> dict[str, str]:
+    """What is written for a recipe; what cannot be expressed for its runtime is an `InputError`, and nothing is."""
+    texts = (
+        recipe_yaml(recipe),
+        recipe_json(recipe, proof),
+        render_recipe(recipe, proof),
+        pareto_json(recipe),
+        quant_cfg_json(recipe),
+    )
+    files = dict(zip(_ALWAYS, texts, strict=True))
+    if recipe.runtime is not None and recipe.runtime.writes is not None:
+        name, render = _OF_RUNTIME[recipe.runtime.writes]
+        files[name] = render(recipe)
+    return files

@@ -1,0 +1,54 @@
+"""Finding the manifests that a recipe is solved from, in a models tree or in what a run wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.manifest.document import mapping, read_manifest
+from auto_quantize_model.recipes.recipe import read_source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from auto_quantize_model.recipes.candidates import Source
+
+_PATTERN = "*_quant_manifest.json"
+
+
+def find_sources(
+    root: Path, model: str, size: str, pairs: Sequence[str], servable: Collection[str] | None
+) -> list[Source]:
+    """The manifests of a model and size, each pair's; without names of pairs, all that are there and can be served."""
+    folder = root / model / "layer-analysis"
+    files = sorted((folder if folder.is_dir() else root).rglob(_PATTERN))
+    if not files:
+        raise InputError(f"{root}: no {_PATTERN} of '{model}' is below it; {_models_there(root, model)}")
+    found: dict[str, Path] = {}
+    others: set[str] = set()
+    for file in files:
+        case = mapping(read_manifest(file, complete=False), "case")
+        if (case.get("model"), case.get("size")) == (model, size):
+            pair = str(case["pair"])
+            if pair in found:
+                raise InputError(f"{file}: a second manifest of '{pair}', beside {found[pair]}; name one run's folder")
+            found[pair] = file
+        else:
+            others.add(f"{case.get('model')} {case.get('size')}")
+    if not found:
+        raise InputError(f"{root}: has no manifest of '{model}' at size {size}; it has {', '.join(sorted(others))}")
+    for pair in pairs:
+        if pair not in found:
+            raise InputError(
+                f"{root}: has no manifest of the pair '{pair}' for '{model}' at size {size}; {nearest(pair, found)}"
+            )
+    wanted = pairs or [pair for pair in found if servable is None or pair in servable]
+    if not wanted:
+        raise InputError(f"{root}: none of the pairs there can be served: {', '.join(found)}; run one that can")
+    return [read_source(found[pair]) for pair in wanted]
+
+
+def _models_there(root: Path, model: str) -> str:
+    models = [path.parent.name for path in root.glob("*/layer-analysis")]
+    return nearest(model, models) if models else "run cases there first, or name another folder with --from"

@@ -1,0 +1,125 @@
+"""A recipe as the rest of the world gets it: solved from manifests, with all that is known of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.artifacts import probe_sums_name
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.document import check_manifest, read_manifest
+from auto_quantize_model.manifest.probe_sums import ProbeSums, disagreement, parse_probe_sums, probe_sums_of
+from auto_quantize_model.manifest.schema import InvalidManifestError
+from auto_quantize_model.recipes.budget import Budget, checked_budget
+from auto_quantize_model.recipes.candidates import Candidates, Source, candidates
+from auto_quantize_model.recipes.constraints import constrained, parse_pin
+from auto_quantize_model.recipes.solving import Front, Solved, front_of, solve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from auto_quantize_model.cases.settings import RuntimeSettings
+    from auto_quantize_model.run import CaseResult
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Recipe:
+    """One pair, or none, for each group of a model."""
+
+    budget: Budget
+    choice: Candidates
+    solved: Solved
+    front: Front
+    runtime: RuntimeSettings | None = None
+    pins: tuple[str, ...] = ()
+
+    @property
+    def assignment(self) -> dict[str, str]:
+        """The pair of each group, or `none`, in the model's order."""
+        pairs = self.choice.pairs
+        return {
+            name: pairs[column]
+            for part, column in zip(self.choice.parts, self.solved.chosen, strict=True)
+            for name in part.names
+        }
+
+    def modules_of(self, pair: str) -> list[str]:
+        """The modules that get a pair, in the model's order."""
+        column = self.choice.pairs.index(pair)
+        chosen = zip(self.choice.parts, self.solved.chosen, strict=True)
+        return [module for part, its in chosen if its == column for module in part.modules]
+
+    @property
+    def used(self) -> tuple[Source, ...]:
+        """The pairs that some group has."""
+        taken = set(self.solved.chosen.tolist())
+        return tuple(source for column, source in enumerate(self.choice.sources) if column in taken)
+
+    def __repr__(self) -> str:
+        totals = self.solved.totals
+        return (
+            f"<Recipe {self.choice.model}: {totals.effective_bits:.3g} bits, {totals.gigabytes:.3g} GB, "
+            f"predicted KL {totals.predicted_kl:.3g}>"
+        )
+
+
+def solve_recipe(
+    manifests: Iterable[Mapping[str, Any] | CaseResult | str | Path],
+    *,
+    budget: Budget | float | Mapping[str, float],
+    pins: Sequence[str] = (),
+    runtime: RuntimeSettings | None = None,
+) -> Recipe:
+    """The best recipe under one budget, from the manifests of several pairs of one model and size.
+
+    A manifest is its file, beside which its probe sums are, or what `run_cases` yielded; as a plain dict it has no
+    probe sums, and the recipe then neither intervals nor stability. A budget is a number of effective bits a scored
+    weight, or `{"gigabytes": G}` of the whole checkpoint, `{"share": S}` of its unquantized size, or `{"max_kl": K}`:
+    as few bits as that predicted KL takes. A pin is `PATTERN=PAIR`, with names of groups or modules.
+    """
+    return solve_sources([_source(each) for each in manifests], checked_budget(budget), pins, runtime)
+
+
+def solve_sources(
+    sources: Sequence[Source], budget: Budget, pins: Sequence[str], runtime: RuntimeSettings | None
+) -> Recipe:
+    """The same from manifests that have been read."""
+    choice = constrained(candidates(sources), [parse_pin(pin) for pin in pins], runtime)
+    return Recipe(budget, choice, solve(choice, budget), front_of(choice), runtime, tuple(pins))
+
+
+def _source(given: Mapping[str, Any] | CaseResult | str | Path) -> Source:
+    if isinstance(given, str | Path):
+        return read_source(Path(given))
+    if not isinstance(given, dict):
+        result: Any = given
+        if result.manifest is None:
+            raise InputError(f"{result.case.id}: has no manifest: {result.error}")
+        return Source(result.manifest, None if result.scores is None else probe_sums_of(result.scores), result.case.id)
+    try:
+        check_manifest(given)
+    except InvalidManifestError as error:
+        raise InputError(f"not a manifest: {error}") from None
+    return Source(given, None, str(given["case"]["id"]))
+
+
+def read_source(file: Path) -> Source:
+    """A manifest, and the probe sums beside it if they are there."""
+    manifest = read_manifest(file)
+    beside = file.parent / probe_sums_name(manifest)
+    try:
+        content = beside.read_bytes()
+    except FileNotFoundError:
+        return Source(manifest, None, str(file))
+    except OSError as error:
+        raise InputError(f"{beside}: cannot be read: {error.strerror}") from None
+    return Source(manifest, _own_sums(manifest, content, beside), str(file))
+
+
+def _own_sums(manifest: Mapping[str, Any], content: bytes, file: Path) -> ProbeSums:
+    sums = parse_probe_sums(content, str(file))
+    problem = disagreement(manifest, sums) if "schema_version" in manifest else None
+    if problem is not None:
+        raise InputError(f"{file}: {problem}; it is not this manifest's own: run or publish the case again")
+    return sums

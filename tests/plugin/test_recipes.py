@@ -1,0 +1,108 @@
+"""Guarded recipes as a suite's author meets them: published, then still the same, then not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.places import ROOT, TINY
+
+from auto_quantize_model import load_suite
+from auto_quantize_model.recipes.files import recipe_files
+from auto_quantize_model.recipes.guarding import solve_committed
+from auto_quantize_model.whole_files import write_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAIRS = ("wfp4_afp16", "wint8_afp16")
+SUITE = """models: [qwen3_vl_tiny]
+pairs: [wfp4_afp16, wint8_afp16]
+sizes: [small, medium]
+recipes: [mine]
+"""
+RECIPE = "budget: {bits: 6}\npairs: [wfp4_afp16, wint8_afp16]\nsize: small\nruntime: modelopt\n"
+
+
+@pytest.fixture
+def guarded(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A suite with the embedded model's baselines of two pairs, and a recipe of them."""
+    root = pytester.path
+    (root / "suite.yaml").write_text(SUITE, encoding="utf-8")
+    (root / "conf" / "recipe").mkdir(parents=True)
+    (root / "conf" / "recipe" / "mine.yaml").write_text(RECIPE, encoding="utf-8")
+    shutil.copy(ROOT / "sensitivity_cases" / "test_sensitivity_recipes.py", root / "test_recipes.py")
+    model = root / "models" / "qwen3_vl_tiny"
+    shutil.copytree(TINY / "checkpoint", model / "checkpoint")
+    shutil.copy(TINY / "model.yaml", model)
+    for pair in PAIRS:
+        for folder in TINY.glob(f"layer-analysis/*/*_{pair}_lm_*"):
+            shutil.copytree(folder, model / folder.relative_to(TINY))
+    return pytester
+
+
+def folder_of(guarded: pytest.Pytester) -> Path:
+    return guarded.path / "models" / "qwen3_vl_tiny" / "recipes" / "mine"
+
+
+@pytest.mark.usefixtures("warm_python")
+def test_a_recipe_is_published_and_guarded(guarded: pytest.Pytester) -> None:
+    missing = guarded.runpytest_subprocess("-k", "drift")
+    missing.assert_outcomes(failed=1)
+    missing.stdout.fnmatch_lines(
+        [
+            "*recipes*mine: no such recipe is committed*",
+            "to make it anew: pytest -m gpu * -k qwen3_vl_tiny-mine --publish",
+        ]
+    )
+    guarded.runpytest_subprocess("-m", "gpu", "--publish", "--sensitivity-device", "cpu").assert_outcomes(passed=1)
+    document = json.loads((folder_of(guarded) / "recipe.json").read_text(encoding="utf-8"))
+    assert document["measured"]["kl"] == pytest.approx(document["predicted_kl"], rel=0.5)
+    assert {path.name for path in folder_of(guarded).iterdir()} == {
+        *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
+        "modelopt_recipe.yaml",
+    }
+    again = guarded.runpytest_subprocess("--sensitivity-device", "cpu", "-n2", "--dist", "loadgroup")
+    again.assert_outcomes(passed=2)
+
+
+@pytest.mark.usefixtures("light_python")
+def test_what_drifts_is_named(guarded: pytest.Pytester) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    write_files(case.folder, recipe_files(solve_committed(case), None))
+    guarded.runpytest_subprocess("-m", "not gpu").assert_outcomes(passed=1)
+    file = case.folder / "recipe.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    group, entry = next(iter(document["assignment"].items()))
+    others = {"wfp4_afp16", "wint8_afp16"} - {entry["pair"]}
+    entry["pair"] = others.pop()
+    document["predicted_kl"] *= 1.01
+    file.write_text(json.dumps(document), encoding="utf-8")
+    (case.folder / "quant_cfg.json").unlink()
+    result = guarded.runpytest_subprocess("-m", "not gpu")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"*{group}: committed {entry['pair']}, the manifests give*",
+            "recipe.json: predicted_kl is*",
+            "*quant_cfg.json: missing",
+        ]
+    )
+
+
+@pytest.mark.usefixtures("light_python")
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("budget: {bits: 6, share: 0.5}\npairs: [wfp4_afp16]\n", "*budget: a recipe has one budget*"),
+        ("budget: {bits: 6}\npairs: [wfp4_afp1]\n", "*recipe 'mine': pair 'wfp4_afp1' is unknown; did you mean*"),
+        ("budget: {bits: 6}\npairs: [wfp4_afp16]\nruntime: vlm\n", "*runtime 'vlm' is unknown; did you mean 'vllm'?*"),
+    ],
+)
+def test_a_wrong_recipe_is_one_line(guarded: pytest.Pytester, recipe: str, message: str) -> None:
+    (guarded.path / "conf" / "recipe" / "mine.yaml").write_text(recipe, encoding="utf-8")
+    result = guarded.runpytest_subprocess("--collect-only", "-q")
+    result.stdout.fnmatch_lines([message])
+    assert "Traceback" not in result.stdout.str()

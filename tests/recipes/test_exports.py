@@ -1,0 +1,166 @@
+"""What a recipe is exported to, read back by ModelOpt itself."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import modelopt.torch.quantization as mtq
+import pytest
+import torch
+from modelopt.recipe import load_recipe
+from modelopt.torch.export import export_hf_checkpoint
+from tests.places import SUITE
+
+from auto_quantize_model import load_suite, read_quant_cfg, run_cases, solve_recipe
+from auto_quantize_model.cases.suite import load_runtime
+from auto_quantize_model.checkpoints.opening import open_checkpoint
+from auto_quantize_model.engine.capture.batches import causal_loss, tokenize
+from auto_quantize_model.engine.measurement import blocks
+from auto_quantize_model.engine.measurement.held_out import tokens_of
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.families import load_model
+from auto_quantize_model.plan import plan_passes
+from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
+from auto_quantize_model.recipes.files import recipe_files, write_recipe
+from auto_quantize_model.recipes.modelopt_choice import modelopts_choice
+from auto_quantize_model.recipes.proving import Prover, held_out_captions
+from auto_quantize_model.reporting import silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import Recipe, Suite
+    from auto_quantize_model.cases.suite import Case
+
+CPU = torch.device("cpu")
+PAIRS = ("wfp8_afp8", "wint8_aint8", "wint8_afp16")
+
+
+@pytest.fixture(scope="module")
+def cases(llama_suite: Callable[..., Suite]) -> dict[str, Case]:
+    suite = llama_suite(f"suite.pairs=[{', '.join(PAIRS)}]", "dataset.size_to_max_samples.small=12")
+    return {case.pair.name: case for case in suite.select("small")}
+
+
+@pytest.fixture(scope="module")
+def recipe(cases: dict[str, Case]) -> Recipe:
+    """One that has every pair, and leaves a group as it is."""
+    pins = ["*.0.mlp.down_proj=none", "*.0.self_attn.q_proj=wint8_aint8", "*.1.mlp.down_proj=wfp8_afp8"]
+    recipe = solve_recipe(list(run_cases(cases.values(), device="cpu")), budget=9, pins=pins)
+    assert set(recipe.assignment.values()) == {*PAIRS, "none"}
+    return recipe
+
+
+def test_modelopt_quantizes_by_it_as_it_was_measured(
+    recipe: Recipe, cases: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "product", torch.nn.functional.linear)
+    prover = Prover(cases, "cpu", {}, recipe.choice.sources[0].manifest, silent)
+    held_out = held_out_captions(cases[PAIRS[0]], None)
+    (measured,) = prover.measure([recipe.assignment], held_out)
+    write_recipe(tmp_path, recipe_files(recipe, None))
+    (plan,) = plan_passes(list(cases.values()))
+    loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
+    batches = tokenize(plan, loaded)
+    captions = [tokens[None] for tokens in tokens_of(held_out.captions, plan, loaded)]
+    with torch.inference_mode(), quiet():
+        before = [log_probabilities(loaded.model, each) for each in captions]
+        mtq.quantize(
+            loaded.model,
+            read_quant_cfg(tmp_path / "quant_cfg.json"),
+            lambda model: [model(**batch.inputs) for batch in batches],
+        )
+        after = [log_probabilities(loaded.model, each) for each in captions]
+    total = sum(float((one.exp() * (one - other)).sum()) for one, other in zip(before, after, strict=True))
+    assert total / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=1e-4, abs=1e-6)
+
+
+def log_probabilities(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    logits: torch.Tensor = model(input_ids=tokens).logits[0, :-1].double()
+    return logits.log_softmax(dim=-1)
+
+
+def test_modelopts_own_scripts_read_the_same_from_its_recipe(recipe: Recipe, tmp_path: Path) -> None:
+    runtime = load_runtime("modelopt", SUITE)
+    for_it = solve_recipe([source.manifest for source in recipe.choice.sources], budget=9, runtime=runtime)
+    write_recipe(tmp_path, recipe_files(for_it, None))
+    with quiet():
+        loaded: Any = load_recipe(tmp_path / "modelopt_recipe.yaml")
+    theirs = loaded.quantize.model_dump()
+    ours = mtq.config.QuantizeConfig(**read_quant_cfg(tmp_path / "quant_cfg.json")).model_dump()
+    assert theirs == ours
+
+
+def test_hf_quant_config_is_what_modelopt_exports(recipe: Recipe, cases: dict[str, Case], tmp_path: Path) -> None:
+    (plan,) = plan_passes(list(cases.values()))
+    loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
+    batches = tokenize(plan, loaded)
+    write_recipe(tmp_path / "recipe", recipe_files(recipe, None))
+    with quiet():
+        config = read_quant_cfg(tmp_path / "recipe" / "quant_cfg.json")
+        mtq.quantize(loaded.model, config, lambda model: [model(**batch.inputs) for batch in batches])
+        loaded.model.config.architectures = ["LlamaForCausalLM"]
+        export_hf_checkpoint(loaded.model, export_dir=tmp_path / "exported")
+    theirs = json.loads((tmp_path / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
+    assert hf_quant_config(recipe) == theirs
+
+
+def test_a_pair_without_a_name_there_is_refused(cases: dict[str, Case]) -> None:
+    suite = load_suite(SUITE, overrides=["suite.models=[qwen3_vl_tiny]"])
+    file = next(suite.cases[0].models_root.glob("qwen3_vl_tiny/*/*/*_wint8_afp8_lm_small/*manifest.json"))
+    with pytest.raises(InputError, match="no name for the pair 'wint8_afp8'"):
+        hf_quant_config(solve_recipe([file], budget=8))
+
+
+@pytest.mark.parametrize("bits", [6.5, 8.0, 10.0])
+def test_modelopts_choice_is_what_its_search_chooses(cases: dict[str, Case], recipe: Recipe, bits: float) -> None:
+    choice = solve_recipe([source.manifest for source in recipe.choice.sources], budget=16).choice
+    prover = Prover(cases, "cpu", {}, choice.sources[0].manifest, silent)
+    if bits < 8:
+        with pytest.raises(InputError, match=r"finds nothing at 6\.5 bits"):
+            modelopts_choice(choice, prover.formats, bits)
+        return
+    assert modelopts_choice(choice, prover.formats, bits) == searched(cases, choice.weights.sum(), bits)
+
+
+def searched(cases: dict[str, Case], weights: float, bits: float) -> dict[str, str]:
+    """What `mtq.auto_quantize` itself makes of the model; its bits count the head, which it may not quantize."""
+    (plan,) = plan_passes(list(cases.values()))
+    loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
+    batches = tokenize(plan, loaded)
+    pairs = {case.pair.format.name: pair for pair, case in cases.items()}
+    head = loaded.model.lm_head.weight.numel()
+    with quiet():
+        _, state = mtq.auto_quantize(
+            loaded.model,
+            constraints={"effective_bits": (weights * bits + head * 16) / (weights + head)},
+            quantization_formats=list(pairs),
+            data_loader=batches,
+            forward_step=lambda model, batch: model(**batch.inputs, use_cache=False),
+            loss_func=lambda output, batch: causal_loss(output.logits, batch),
+            num_calib_steps=len(batches),
+            num_score_steps=len(batches),
+            disabled_layers=loaded.disabled_layers(),
+            verbose=False,
+        )
+    chosen = {}
+    for name, fmt in state["best"]["recipe"].items():
+        if len(state["candidate_stats"][name]["formats"]) > 1:
+            chosen[name.removesuffix(".quant_recipe")] = pairs.get(str(fmt).split("(")[0], "none")
+    return chosen
+
+
+@contextlib.contextmanager
+def quiet() -> Any:
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
