@@ -154,6 +154,13 @@ def truth(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def recipes(session: nox.Session) -> None:
+    """Measure recipes beside ModelOpt's own choice and each pair alone (minutes; `-- --help`: other models)."""
+    install(session)
+    session.run("python", "-m", "benchmarks.recipes", *session.posargs)
+
+
+@nox.session(default=False)
 def train_tiny(session: nox.Session) -> None:
     """Train the embedded model again and rewrite its model card (under 15 minutes on two cores)."""
     install(session)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.scores import Measured
 
 SUITE = Path(__file__).resolve().parents[1] / "sensitivity_cases" / "suite.yaml"
+CAPTIONS = SUITE.parent / "data" / "embedded_captions_large.txt"
 HEADERS = (
     "bits",
     "predicted: sum, whole",
@@ -108,7 +109,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", default="medium")
     parser.add_argument("--pairs", default="wfp4_afp16,wfp8_afp16,wint8_afp16", help="Names of pairs, with commas")
     parser.add_argument("--bits", default="4.75,5,5.4,6,7,8", help="Effective bits, with commas")
-    parser.add_argument("--held-out", type=Path, required=True, metavar="FILE", help="Measure on its last captions")
+    parser.add_argument("--held-out", type=Path, default=CAPTIONS, metavar="FILE", help="Measure on its last captions")
     parser.add_argument("--captions", type=int, default=64, metavar="N", help="How many of them (default: 64)")
     parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE")
     return parser.parse_args()
