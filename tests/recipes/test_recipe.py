@@ -151,8 +151,9 @@ def test_a_runtime_takes_what_it_runs_as_one_in_one_format() -> None:
 def test_every_runtime_gets_a_recipe(name: str) -> None:
     runtime = load_runtime(name, SUITE)
     files_of = recipe_files(solve_recipe(files("wfp8_afp8"), budget=9, runtime=runtime), None)
-    own = {"modelopt_recipe": "modelopt_recipe.yaml", "hf_quant_config": "hf_quant_config.json", None: None}
-    assert {name for name in files_of if name in RECIPE_FILES[5:]} == {own[runtime.writes]} - {None}
+    own = {"modelopt_recipe": "modelopt_recipe.yaml", "hf_quant_config": "hf_quant_config.json"}
+    own["compressed_tensors"] = "quantization_config.json"
+    assert {name for name in files_of if name in RECIPE_FILES[5:]} == {own[runtime.writes]}
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

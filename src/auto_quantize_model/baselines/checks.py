@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 RECIPE_FILES = (
     *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
-    *("modelopt_recipe.yaml", "hf_quant_config.json"),
+    *("modelopt_recipe.yaml", "hf_quant_config.json", "quantization_config.json"),
 )
 """What a folder of a recipe may hold."""
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}

@@ -206,8 +206,8 @@ class RuntimeSettings(Settings):
     """What will run a quantized model: `conf/runtime/<name>.yaml`."""
 
     name: DashedName
-    writes: Literal["modelopt_recipe", "hf_quant_config"] | None
-    """The form of the file that it reads; None where none is written yet, and only the choice is kept to its rules."""
+    writes: Literal["modelopt_recipe", "hf_quant_config", "compressed_tensors"]
+    """The form of the file that it reads."""
     pairs: dict[Name, ServedFormat] = Field(min_length=1)
     refused: dict[Name, str] = {}
     """Why it has no way to run other pairs."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from auto_quantize_model.baselines.checks import RECIPE_FILES
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.recipes.document import pareto_json, recipe_json, recipe_yaml
+from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config_json
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config_json
 from auto_quantize_model.recipes.exports.quant_cfg import modelopt_recipe_yaml, quant_cfg_json
 from auto_quantize_model.recipes.report import render_recipe
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _OF_RUNTIME = {
     "modelopt_recipe": ("modelopt_recipe.yaml", modelopt_recipe_yaml),
+    "compressed_tensors": ("quantization_config.json", quantization_config_json),
     "hf_quant_config": ("hf_quant_config.json", hf_quant_config_json),
 }
 
@@ -48,7 +50,7 @@ def recipe_files(recipe: Recipe, proof: Proof | None) -> dict[str, str]:
         quant_cfg_json(recipe),
     )
     files = dict(zip(_ALWAYS, texts, strict=True))
-    if recipe.runtime is not None and recipe.runtime.writes is not None:
+    if recipe.runtime is not None:
         name, render = _OF_RUNTIME[recipe.runtime.writes]
         files[name] = render(recipe)
     return files

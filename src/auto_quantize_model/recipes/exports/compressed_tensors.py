@@ -1,0 +1,89 @@
+"""The `quantization_config` of a compressed-tensors checkpoint: what vLLM and transformers read in its config.json."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from auto_quantize_model.recipes.candidates import Source
+    from auto_quantize_model.recipes.recipe import Recipe
+
+_MIXED = "mixed-precision"
+_INT8 = 8
+_FP8 = [4, 3]
+_OTHER_TOWERS = ("re:.*visual.*", "re:.*vision.*")
+_WITH_TOWERS = ("qwen3_vl", "vlm")
+
+
+def quantization_config(recipe: Recipe) -> dict[str, Any]:
+    """A group of modules a pair, each module by its name; all others are left as they are, by name as well."""
+    groups = {f"group_{number}": _group(recipe, source) for number, source in enumerate(recipe.used)}
+    formats = {group["format"] for group in groups.values()}
+    return {
+        "quant_method": "compressed-tensors",
+        "quantization_status": "compressed",
+        "format": formats.pop() if len(formats) == 1 else _MIXED,
+        "config_groups": groups,
+        "ignore": _ignored(recipe),
+    }
+
+
+def quantization_config_json(recipe: Recipe) -> str:
+    """The same as a file."""
+    return json.dumps(quantization_config(recipe), indent=2) + "\n"
+
+
+def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
+    config = source.manifest["quantization"]["config"]["quant_cfg"]
+    weights, inputs = (_attributes(config, f"*{name}_quantizer") for name in ("weight", "input"))
+    args = None if weights is None else _args(weights)
+    input_args = None if inputs is None else _args(inputs)
+    if args is None or (inputs is not None and (input_args is None or input_args["type"] != args["type"])):
+        raise InputError(
+            f"compressed-tensors has no format for the pair '{source.pair}' that is written here; leave it out"
+        )
+    return {
+        "targets": recipe.modules_of(source.pair),
+        "weights": args,
+        "input_activations": input_args,
+        "output_activations": None,
+        # Integers that are not multiplied as such are packed.
+        "format": "pack-quantized" if args["type"] == "int" and input_args is None else f"{args['type']}-quantized",
+    }
+
+
+def _args(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """One side, scaled by tensor or by channel and calibrated; None for anything else."""
+    kinds = {json.dumps(_INT8): "int", json.dumps(_FP8): "float"}
+    kind = kinds.get(json.dumps(attributes.get("num_bits")))
+    if kind is None or attributes.get("block_sizes") or attributes.get("type") == "dynamic":
+        return None
+    strategy = {None: "tensor", 0: "channel"}.get(attributes.get("axis"))
+    if strategy is None:
+        return None
+    return {"num_bits": 8, "type": kind, "symmetric": True, "strategy": strategy, "dynamic": False}
+
+
+def _attributes(config: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    entries = [each for each in config if each["quantizer_name"] == name]
+    attributes = entries[-1].get("cfg") if entries else None
+    return attributes if isinstance(attributes, dict) else None
+
+
+def _ignored(recipe: Recipe) -> list[str]:
+    quantized = {module for source in recipe.used for module in recipe.modules_of(source.pair)}
+    left = [module for part in recipe.choice.parts for module in part.modules if module not in quantized]
+    manifest = recipe.choice.sources[0].manifest
+    head = [
+        module
+        for entry in manifest["layer_sensitivity"].values()
+        if entry["status"] == "disabled"
+        for module in entry["modules"]
+    ]
+    towers = _OTHER_TOWERS if manifest["model"]["family"] in _WITH_TOWERS else ()
+    return [*left, *head, *towers]
