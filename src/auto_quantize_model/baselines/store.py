@@ -45,6 +45,8 @@ def baseline_probe_sums(case: Case) -> Path:
 def probe_sums_problems(case: Case, manifest: Mapping[str, Any], baselines: Baselines) -> Iterator[str]:
     """Why the probe sums beside a committed manifest are not its own, if they are not; an older one has none."""
     file = baseline_probe_sums(case)
+    # An interrupted publish may have left it elsewhere.
+    file = (whereabouts(file.parent) or file.parent) / file.name
     if is_older(manifest) or manifest.get("predicted_kl") is None or manifest["schema_version"] != SCHEMA_VERSION:
         return
     try:
