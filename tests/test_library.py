@@ -46,7 +46,7 @@ def a_score(name: str = "model.layers.0.q_proj") -> GroupScore:
 
 class TestShown:
     def test_a_suite_and_a_case(self, suite: Suite, case: Case) -> None:
-        assert repr(suite) == f"<Suite {SUITE}: {len(suite.cases)} cases of 3 models, 9 pairs and 3 sizes>"
+        assert repr(suite) == f"<Suite {SUITE}: {len(suite.cases)} cases of 3 models, 10 pairs and 3 sizes>"
         assert repr(case) == f"<Case {CASE}>"
 
     def test_results(self, case: Case, manifest: dict[str, Any]) -> None:

@@ -42,7 +42,12 @@ def test_it_lays_out_its_output_like_models(tmp_path: Path, capsys: pytest.Captu
     assert set(files_in(tmp_path)) == {"config.yaml"} | {
         f"{folder}/{name}"
         for folder, scheme in folders.items()
-        for name in (f"{scheme}_quant_manifest.json", "per-layer-sensitivity.json", "per-layer-sensitivity.md")
+        for name in (
+            f"{scheme}_quant_manifest.json",
+            f"{scheme}_probe_sums.safetensors",
+            "per-layer-sensitivity.json",
+            "per-layer-sensitivity.md",
+        )
     }
     printed = capsys.readouterr().out
     assert "qwen3_vl_tiny-wint8_aint8-small" in printed

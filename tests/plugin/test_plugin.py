@@ -72,7 +72,7 @@ class TestCollection:
         assert len(lines_with(project.run("deep", "--co", "-q"), "test_deep.py::test_it[w")) == 2
         (project.root / "deep" / "suite.yaml").write_text("models: [one]\n", encoding="utf-8")
         result = project.run("deep", "--co", "-q", "--sensitivity-models-root", "models")
-        assert len(lines_with(result, "test_deep.py::test_it[w")) == 9
+        assert len(lines_with(result, "test_deep.py::test_it[w")) == 10
 
     def test_the_cases_of_a_model_run_next_to_each_other(self, project: Project) -> None:
         project.write_suite(models=["one", "two"])

@@ -21,6 +21,7 @@ INT8 = {"num_bits": 8}
 NVFP4 = {"num_bits": [2, 1], "block_sizes": {"-1": 16, "type": "dynamic", "scale_bits": [4, 3]}}
 MXFP4 = {"num_bits": [2, 1], "block_sizes": {"-1": 32, "type": "dynamic", "scale_bits": [8, 0]}}
 MEANING: dict[str, tuple[dict[str, Any], dict[str, Any] | None, str | None, float]] = {
+    "wfp4_afp4": (NVFP4, NVFP4, "max", 4.5),
     "wfp4_afp8": (NVFP4, FP8, "max", 4.0),
     "wfp4_afp16": (NVFP4, None, "max", 4.5),
     "wfp8_afp8": (FP8, FP8, "max", 8.0),

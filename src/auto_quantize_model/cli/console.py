@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-PLAIN_WIDTH = 150
+PLAIN_WIDTH = 170
 """Columns of a table that no terminal bounds."""
 
 
