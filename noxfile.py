@@ -138,10 +138,11 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time the drift checks, measuring, and the matrix: as tests, bare, as ModelOpt's loop (minutes; `-- --help`)."""
+    """Time drift checks, recipes, measuring, and the matrix: as tests, bare, as ModelOpt's loop (minutes; `-- --help`)."""
     install(session)
     session.run("python", "benchmarks/drift_checks.py")
     session.run("python", "benchmarks/suite_cost.py")
+    session.run("python", "-m", "benchmarks.recipe_speed")
     session.run("python", "-m", "benchmarks.measured_kl")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
 

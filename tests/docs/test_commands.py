@@ -58,7 +58,7 @@ NOT_RUN = {
     r"python -m benchmarks\.matrix.*": "takes minutes",
     r"python -m benchmarks\.measured_kl.*": "takes minutes",
     r"python benchmarks/\w+\.py.*": "takes minutes",
-    r"python -m benchmarks\.recipes.*": "takes minutes",
+    r"python -m benchmarks\.recipe(s|_speed).*": "takes minutes",
     r"nox -s truth.*|python -m benchmarks\.truth.*": "takes minutes",
     r"python models/qwen3_vl_tiny/train\.py": "takes 15 minutes",
     r"pytest .* -n 4 --dist loadgroup": "four processes would each import ModelOpt; test_distribution.py starts some",

@@ -30,7 +30,7 @@ def populations() -> dict[str, CaseScores]:
 
 @pytest.mark.parametrize("captions", [16, 64, 128])
 def test_95_percent_intervals_cover_the_large_sample_value(populations: dict[str, CaseScores], captions: int) -> None:
-    assert len(populations) == 9
+    assert len(populations) == 10
     samples, kl, tokens = [], [], []
     for scores in populations.values():
         samples.append(np.stack([each.sample_scores for each in scores.groups if each.sample_scores is not None]))
