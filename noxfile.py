@@ -138,7 +138,7 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time drift checks, recipes, measuring, and the matrix: as tests, bare, as ModelOpt's loop (minutes; `-- --help`)."""
+    """Time drift checks, recipes, measuring and the matrix, as tests, bare and as ModelOpt's loop (minutes)."""
     install(session)
     session.run("python", "benchmarks/drift_checks.py")
     session.run("python", "benchmarks/suite_cost.py")

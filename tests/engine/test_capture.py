@@ -137,7 +137,7 @@ def test_a_model_that_replay_does_not_cover_fails_each_of_its_cases(
 ) -> None:
     build_mixtral(tmp_path)
     results = list(run_cases(llama_suite().select("small"), device="cpu", model_paths={"llama": tmp_path}))
-    assert len(results) == 9
+    assert len(results) == 10
     for result in results:
         assert result.manifest is None
         assert result.error is not None
