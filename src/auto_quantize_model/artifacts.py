@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 _RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
 REPORT_NAMES = tuple(_RENDERERS)
+RECIPE_NAMES = ("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json")
+"""The files that every recipe has."""
+RUNTIME_NAMES = {
+    "modelopt_recipe": "modelopt_recipe.yaml",
+    "hf_quant_config": "hf_quant_config.json",
+    "compressed_tensors": "quantization_config.json",
+}
+"""The file that a recipe for a runtime has beside them, by the form that the runtime reads."""
+RECIPE_FILES = (*RECIPE_NAMES, *RUNTIME_NAMES.values())
 STAGING = ".publishing"
 """The folder of a models tree, two levels above a published one, in which it is prepared; holds no results."""
 

@@ -13,13 +13,13 @@ from compressed_tensors.compressors import BaseCompressor
 from compressed_tensors.quantization import QuantizationScheme
 from safetensors.torch import save_file
 from tests.places import SUITE
-from tests.recipes.test_exports import quiet
 from transformers import AutoModelForCausalLM
 
 from auto_quantize_model import InputError, read_quant_cfg, run_cases, solve_recipe
 from auto_quantize_model.cases.suite import load_runtime
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config
@@ -51,7 +51,7 @@ def test_transformers_computes_what_modelopt_fakes(llama_suite: Callable[..., Su
     (plan,) = plan_passes(cases)
     loaded = load_model(cases[0].model, open_checkpoint(cases[0].checkpoint), torch.device("cpu"))
     batches = tokenize(plan, loaded)
-    with torch.inference_mode(), quiet():
+    with torch.inference_mode(), modelopt_quiet():
         plain = loaded.model(**batches[0].inputs).logits
         config = read_quant_cfg(tmp_path / "recipe" / "quant_cfg.json")
         mtq.quantize(loaded.model, config, lambda model: [model(**batch.inputs) for batch in batches])

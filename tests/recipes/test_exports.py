@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import modelopt.torch.quantization as mtq
@@ -21,6 +18,7 @@ from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import causal_loss, tokenize
 from auto_quantize_model.engine.measurement import blocks
 from auto_quantize_model.engine.measurement.held_out import tokens_of
+from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
@@ -68,7 +66,7 @@ def test_modelopt_quantizes_by_it_as_it_was_measured(
     loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
     batches = tokenize(plan, loaded)
     captions = [tokens[None] for tokens in tokens_of(held_out.captions, plan, loaded)]
-    with torch.inference_mode(), quiet():
+    with torch.inference_mode(), modelopt_quiet():
         before = [log_probabilities(loaded.model, each) for each in captions]
         mtq.quantize(
             loaded.model,
@@ -89,7 +87,7 @@ def test_modelopts_own_scripts_read_the_same_from_its_recipe(recipe: Recipe, tmp
     runtime = load_runtime("modelopt", SUITE)
     for_it = solve_recipe([source.manifest for source in recipe.choice.sources], budget=9, runtime=runtime)
     write_recipe(tmp_path, recipe_files(for_it, None))
-    with quiet():
+    with modelopt_quiet():
         loaded: Any = load_recipe(tmp_path / "modelopt_recipe.yaml")
     theirs = loaded.quantize.model_dump()
     ours = mtq.config.QuantizeConfig(**read_quant_cfg(tmp_path / "quant_cfg.json")).model_dump()
@@ -101,7 +99,7 @@ def test_hf_quant_config_is_what_modelopt_exports(recipe: Recipe, cases: dict[st
     loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
     batches = tokenize(plan, loaded)
     write_recipe(tmp_path / "recipe", recipe_files(recipe, None))
-    with quiet():
+    with modelopt_quiet():
         config = read_quant_cfg(tmp_path / "recipe" / "quant_cfg.json")
         mtq.quantize(loaded.model, config, lambda model: [model(**batch.inputs) for batch in batches])
         loaded.model.config.architectures = ["LlamaForCausalLM"]
@@ -135,7 +133,7 @@ def searched(cases: dict[str, Case], weights: float, bits: float) -> dict[str, s
     batches = tokenize(plan, loaded)
     pairs = {case.pair.format.name: pair for pair, case in cases.items()}
     head = loaded.model.lm_head.weight.numel()
-    with quiet():
+    with modelopt_quiet():
         _, state = mtq.auto_quantize(
             loaded.model,
             constraints={"effective_bits": (weights * bits + head * 16) / (weights + head)},
@@ -153,14 +151,3 @@ def searched(cases: dict[str, Case], weights: float, bits: float) -> dict[str, s
         if len(state["candidate_stats"][name]["formats"]) > 1:
             chosen[name.removesuffix(".quant_recipe")] = pairs.get(str(fmt).split("(")[0], "none")
     return chosen
-
-
-@contextlib.contextmanager
-def quiet() -> Any:
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield

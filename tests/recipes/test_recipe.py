@@ -13,7 +13,7 @@ from tests.places import ROOT, SUITE
 from tests.recipes.committed import WEIGHTS_ONLY, files, manifest_file
 
 from auto_quantize_model import InputError, Recipe, solve_recipe
-from auto_quantize_model.baselines.checks import RECIPE_FILES
+from auto_quantize_model.artifacts import RECIPE_FILES
 from auto_quantize_model.cases.suite import load_runtime
 from auto_quantize_model.manifest.document import read_manifest
 from auto_quantize_model.recipes.candidates import Source, candidates

@@ -8,7 +8,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.artifacts import REPORT_NAMES, STAGING, render_reports
+from auto_quantize_model.artifacts import RECIPE_FILES, REPORT_NAMES, STAGING, render_reports
 from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.baselines.index import committed_index, index_file, index_text, suite_folder
 from auto_quantize_model.baselines.store import baseline_folder
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.baselines.store import Baselines
     from auto_quantize_model.cases.suite import Case, Suite
 
-RECIPE_FILES = (
-    *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
-    *("modelopt_recipe.yaml", "hf_quant_config.json", "quantization_config.json"),
-)
-"""What a folder of a recipe may hold."""
 _PICKLES = {".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"}
 _LEFT_BEHIND = {STAGING, "__pycache__"}
 _EXCERPT = 60

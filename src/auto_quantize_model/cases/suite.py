@@ -178,7 +178,10 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
 
 def load_runtime(name: str, suite: Path | None) -> RuntimeSettings:
     """A runtime's profile: a built-in one, or one beside a suite."""
-    layers = Layers(builtin_folder() if suite is None else suite.parent)
+    return _runtime(name, Layers(builtin_folder() if suite is None else suite.parent), suite)
+
+
+def _runtime(name: str, layers: Layers, suite: Path | None) -> RuntimeSettings:
     if name not in layers.names("runtime"):
         raise InputError(f"runtime '{name}' is unknown; {nearest(name, layers.names('runtime'))}")
     file = layers.read("runtime", name, suite or layers.own)
@@ -226,7 +229,7 @@ class _Reader:
     def recipes(self, name: str, cases: Iterable[Case]) -> Iterator[RecipeCase]:
         """A recipe for each of its models."""
         recipe = self._settings(RecipeSettings, "recipe", name, self.layers.read("recipe", name, self.suite))
-        runtime = None if recipe.runtime is None else load_runtime(recipe.runtime, self.suite)
+        runtime = None if recipe.runtime is None else _runtime(recipe.runtime, self.layers, self.suite)
         known = self.layers.names("quant_pair")
         for pair in recipe.pairs:
             if pair not in known:

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from auto_quantize_model.cases.settings import RuntimeSettings
+    from auto_quantize_model.cases.settings import BudgetUnit, RuntimeSettings
     from auto_quantize_model.cases.suite import Case, Suite
-    from auto_quantize_model.recipes.budget import Unit
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
 
-_BUDGETS: tuple[tuple[str, str, Unit, str], ...] = (
+_BUDGETS: tuple[tuple[str, str, BudgetUnit, str], ...] = (
     ("--bits", "B", "bits", "At most so many effective bits a scored weight"),
     ("--gb", "G", "gigabytes", "At most so many gigabytes for the whole checkpoint"),
     ("--share", "S", "share", "At most this share of the checkpoint's size at 16 bits"),
@@ -91,9 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{MEASURE_ON.flag} names captions to measure on, and nothing is measured without --verify")
     recipe = _solved(arguments)
     # What cannot be written is told before the minutes of a proof.
-    recipe_files(recipe, None)
-    proof = _proof(recipe, arguments) if arguments.verify else None
-    write_recipe(output, recipe_files(recipe, proof))
+    files, proof = recipe_files(recipe, None), None
+    if arguments.verify:
+        proof = _proof(recipe, arguments)
+        files = recipe_files(recipe, proof)
+    write_recipe(output, files)
     console = table_console()
     say(console, verdict(recipe, proof).replace("**", "").replace("`", "'"))
     say(console, _summary(recipe))

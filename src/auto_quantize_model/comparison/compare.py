@@ -34,7 +34,7 @@ _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
 _MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl", "measured_kl")
 _WHOLE = "all quantized groups"
-_LEAST_FOR_MEASURED = 0.02
+LEAST_FOR_MEASURED = 0.02
 """The least tolerance of a measured KL: what runs beside it decides last bits, and each may round an input to another
 value, which moved a whole case by up to 0.1 % and a single group by up to 0.5 %."""
 _TOTAL = "autoquant_state.score"
@@ -289,7 +289,7 @@ def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: 
 
 
 def _for_measured(tolerance: float) -> float:
-    return max(tolerance, _LEAST_FOR_MEASURED)
+    return max(tolerance, LEAST_FOR_MEASURED)
 
 
 def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -> Iterator[GroupChange]:

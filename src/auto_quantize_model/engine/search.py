@@ -10,7 +10,7 @@ from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.scores import MEASURED, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from auto_quantize_model.cases.settings import AutoQuantSettings
     from auto_quantize_model.scores import GroupScore, SearchStatus
@@ -57,15 +57,9 @@ def _search_measured(scores: Sequence[GroupScore], format_bits: float, budget: f
 
 
 def _solve(scores: Sequence[GroupScore], format_bits: float, max_size: float, method: str) -> tuple[list[bool], bool]:
-    from modelopt.torch.quantization import algorithms
-
-    searcher: Any = (
-        algorithms.AutoQuantizeGradientSearcher() if method == "gradient" else algorithms.AutoQuantizeKLDivSearcher()
-    )
     # Its threshold search for the KL method has a scale of its own.
     scale = _scale(scores) if method == "gradient" else 1.0
-    searcher.cost_model = "weight"
-    searcher.candidate_stats = {
+    stats = {
         score.group.name: {
             "formats": [_QUANTIZED, None],
             "scores": [score.score * scale, 0.0],
@@ -73,11 +67,26 @@ def _solve(scores: Sequence[GroupScore], format_bits: float, max_size: float, me
         }
         for score in scores
     }
+    best, satisfied = run_modelopts_search(stats, max_size, method)
+    return [best[score.group.name]["format"] == _QUANTIZED for score in scores], satisfied
+
+
+def run_modelopts_search(
+    stats: Mapping[str, Mapping[str, Any]], max_size: float, method: str = "gradient"
+) -> tuple[dict[str, Any], bool]:
+    """What ModelOpt's own solver chooses from its own kind of statistics, and whether that keeps to the size."""
+    from modelopt.torch.quantization import algorithms
+
+    searcher: Any = (
+        algorithms.AutoQuantizeGradientSearcher() if method == "gradient" else algorithms.AutoQuantizeKLDivSearcher()
+    )
+    searcher.cost_model = "weight"
+    searcher.candidate_stats = stats
     with warnings.catch_warnings():
-        # A budget that no selection meets is a status here, not a warning.
+        # A budget that no selection meets is told by what is returned, not by a warning.
         warnings.simplefilter("ignore")
         best, satisfied = searcher.run_search_with_stats(max_size)
-    return [best[score.group.name]["format"] == _QUANTIZED for score in scores], bool(satisfied)
+    return best, bool(satisfied)
 
 
 def _scale(scores: Sequence[GroupScore]) -> float:

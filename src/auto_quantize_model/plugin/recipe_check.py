@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from auto_quantize_model.commands import publish_command
+from auto_quantize_model.comparison.compare import LEAST_FOR_MEASURED
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.failing import fail
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
 
-_LEAST_TOLERANCE = 0.02
-"""Of a measured KL, as for cases: an input may round to another value on another processor."""
 _MOST_LINES = 10
 
 
@@ -100,7 +99,7 @@ class RecipeCheck:
             self._fail("the committed recipe was never measured")
         if old["captions"]["sha256"] != measured["captions"]["sha256"]:
             self._fail("it was measured on other captions")
-        tolerance = max(self._suite.tolerances.default.total, _LEAST_TOLERANCE)
+        tolerance = max(self._suite.tolerances.default.total, LEAST_FOR_MEASURED)
         if not math.isclose(old["kl"], measured["kl"], rel_tol=tolerance):
             self._fail(
                 f"its measured KL is {measured['kl']:.5g}, committed {old['kl']:.5g}, which is more than "

@@ -102,9 +102,16 @@ def _own_config(settings: FormatSettings) -> dict[str, Any]:
         raise CaseError(f"format '{settings.name}': its config must have 'quant_cfg', a list of named entries")
     for attributes in (entry["cfg"] for entry in entries if entry.get("cfg")):
         for stage in attributes if isinstance(attributes, list) else [attributes]:
-            if isinstance(stage, dict) and isinstance(stage.get("block_sizes"), dict):
-                stage["block_sizes"] = {_axis(key): value for key, value in stage["block_sizes"].items()}
+            if isinstance(stage, dict):
+                number_axes(stage)
     return config
+
+
+def number_axes(stage: dict[str, Any]) -> None:
+    """Give the axes of a quantizer's blocks their numbers back, which JSON has not for keys."""
+    blocks = stage.get("block_sizes")
+    if isinstance(blocks, dict):
+        stage["block_sizes"] = {_axis(key): value for key, value in blocks.items()}
 
 
 def _has_name(entry: Any) -> bool:
@@ -112,7 +119,7 @@ def _has_name(entry: Any) -> bool:
 
 
 def _axis(key: Any) -> Any:
-    """JSON has no numbers for keys; ModelOpt names a block's axis by its number."""
+    """ModelOpt names a block's axis by its number, and what else there is by words."""
     return int(key) if isinstance(key, str) and key.lstrip("-").isdecimal() else key
 
 

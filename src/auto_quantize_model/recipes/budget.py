@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
+from auto_quantize_model.cases.settings import BudgetUnit
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.recipes.candidates import UNQUANTIZED_BITS
+from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 
 if TYPE_CHECKING:
     from auto_quantize_model.recipes.candidates import Candidates
 
-Unit = Literal["bits", "gigabytes", "share", "max_kl"]
 BITS_A_GIGABYTE = 8e9
 
 
@@ -21,7 +21,7 @@ BITS_A_GIGABYTE = 8e9
 class Budget:
     """A limit on a recipe."""
 
-    unit: Unit
+    unit: BudgetUnit
     """`bits`: effective bits a scored weight; `gigabytes`: of the whole checkpoint; `share`: of its size unquantized;
     `max_kl`: predicted KL in nats per token, for as few bits as it takes."""
     value: float
@@ -58,7 +58,7 @@ class Budget:
         """In the unit of the budget, what so many bits of all scored weights come to."""
         match self.unit:
             case "gigabytes":
-                return (bits + choice.other_bits) / BITS_A_GIGABYTE
+                return gigabytes(choice, bits)
             case "share":
                 return (bits + choice.other_bits) / (choice.parameters * UNQUANTIZED_BITS)
             case _:
@@ -70,9 +70,9 @@ def checked_budget(budget: Budget | float | Mapping[str, float]) -> Budget:
     if isinstance(budget, Budget):
         return budget
     limits = dict(budget) if isinstance(budget, Mapping) else {"bits": budget}
-    if len(limits) != 1 or not set(limits) <= set(get_args(Unit)):
+    if len(limits) != 1 or not set(limits) <= set(get_args(BudgetUnit)):
         raise InputError(
-            f"a recipe has one budget, one of {', '.join(get_args(Unit))}; not {', '.join(limits) or 'none'}"
+            f"a recipe has one budget, one of {', '.join(get_args(BudgetUnit))}; not {', '.join(limits) or 'none'}"
         )
     ((unit, value),) = limits.items()
     return Budget(unit, float(value))  # type: ignore[arg-type]

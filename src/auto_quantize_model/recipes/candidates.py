@@ -11,6 +11,9 @@ import numpy as np
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.schema import RECIPE_SUFFIX, SCHEMA_VERSION
+from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
+from auto_quantize_model.statistics.bootstrap import draws
+from auto_quantize_model.statistics.total_kl import caption_kl
 from auto_quantize_model.stored_bits import stored_bits
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """The choice of leaving a group as it is."""
-UNQUANTIZED_BITS = 16.0
 _SAME = (
     ("case", "model"),
     ("case", "size"),
@@ -50,6 +52,17 @@ class Source:
     @property
     def pair(self) -> str:
         return str(self.manifest["case"]["pair"])
+
+    @property
+    def algorithm(self) -> Any:
+        """ModelOpt's calibration algorithm; None where nothing is calibrated."""
+        return self.manifest["quantization"]["config"]["algorithm"]
+
+    def quantizer(self, name: str) -> Any:
+        """The attributes of the pair's `weight_quantizer` or `input_quantizer`; None where that side is left alone."""
+        entries = self.manifest["quantization"]["config"]["quant_cfg"]
+        of_name = [each.get("cfg") for each in entries if each["quantizer_name"] == f"*{name}"]
+        return of_name[-1] or None if of_name else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,6 +141,26 @@ class Candidates:
                 if np.isfinite(self.predicted[row, column]):
                     result[row, column] = sum(source.sums.groups[name] for name in part.names)
         return result
+
+    @functools.cached_property
+    def resampled(self) -> Floats | None:
+        """Predicted KL from each resample of the captions: resample, part, pair; None where there is no spread."""
+        if self.signed is None or self.signed.shape[-1] < 2:  # noqa: PLR2004  one caption has none
+            return None
+        tokens = self.tokens.astype(np.float64)
+        weights = draws(len(tokens)) * len(tokens)
+        # What each caption adds, in nats: part, pair, caption.
+        added = np.stack([[caption_kl(each, 1) for each in of_part] for of_part in self.signed])
+        means = (added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
+        return np.where(np.isfinite(self.predicted), means.reshape(len(weights), *self.predicted.shape), np.inf)
+
+    @property
+    def never_quantized(self) -> dict[str, dict[str, Any]]:
+        """The entries of what no pair may quantize, by the names of its rows."""
+        entries = self.sources[0].manifest["layer_sensitivity"]
+        return {
+            key.removesuffix(RECIPE_SUFFIX): entry for key, entry in entries.items() if entry["status"] == "disabled"
+        }
 
     @property
     def tokens(self) -> NDArray[np.int64]:

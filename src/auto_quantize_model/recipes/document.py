@@ -24,12 +24,7 @@ def recipe_document(recipe: Recipe, proof: Proof | None) -> dict[str, Any]:
     totals, stability = solved.totals, solved.stability
     first = choice.sources[0].manifest
     return {
-        "model": choice.model,
-        "size": choice.size,
-        "budget": {recipe.budget.unit: recipe.budget.value},
-        "pairs": [source.pair for source in choice.sources],
-        "runtime": None if recipe.runtime is None else recipe.runtime.name,
-        "pins": list(recipe.pins),
+        **_asked(recipe),
         "effective_bits": _rounded(totals.effective_bits),
         "gigabytes": _rounded(totals.gigabytes),
         "predicted_kl": _rounded(totals.predicted_kl),
@@ -47,6 +42,18 @@ def recipe_document(recipe: Recipe, proof: Proof | None) -> dict[str, Any]:
     }
 
 
+def _asked(recipe: Recipe) -> dict[str, Any]:
+    """What the recipe is of, and what was asked of it."""
+    return {
+        "model": recipe.choice.model,
+        "size": recipe.choice.size,
+        "budget": {recipe.budget.unit: recipe.budget.value},
+        "pairs": [source.pair for source in recipe.choice.sources],
+        "runtime": None if recipe.runtime is None else recipe.runtime.name,
+        "pins": list(recipe.pins),
+    }
+
+
 def recipe_json(recipe: Recipe, proof: Proof | None) -> str:
     """`recipe.json`."""
     return json.dumps(recipe_document(recipe, proof), indent=2, allow_nan=False) + "\n"
@@ -58,12 +65,7 @@ def recipe_yaml(recipe: Recipe) -> str:
 
     totals = recipe.solved.totals
     document: dict[str, Any] = {
-        "model": recipe.choice.model,
-        "size": recipe.choice.size,
-        "budget": {recipe.budget.unit: recipe.budget.value},
-        "pairs": [source.pair for source in recipe.choice.sources],
-        "runtime": None if recipe.runtime is None else recipe.runtime.name,
-        "pins": list(recipe.pins),
+        **_asked(recipe),
         "effective_bits": _rounded(totals.effective_bits),
         "predicted_kl": _rounded(totals.predicted_kl),
         "assignment": recipe.assignment,

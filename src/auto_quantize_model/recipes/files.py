@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.baselines.checks import RECIPE_FILES
+from auto_quantize_model.artifacts import RECIPE_FILES, RECIPE_NAMES, RUNTIME_NAMES
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.recipes.document import pareto_json, recipe_json, recipe_yaml
 from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config_json
@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from auto_quantize_model.recipes.recipe import Recipe
 
 _OF_RUNTIME = {
-    "modelopt_recipe": ("modelopt_recipe.yaml", modelopt_recipe_yaml),
-    "compressed_tensors": ("quantization_config.json", quantization_config_json),
-    "hf_quant_config": ("hf_quant_config.json", hf_quant_config_json),
+    "modelopt_recipe": modelopt_recipe_yaml,
+    "compressed_tensors": quantization_config_json,
+    "hf_quant_config": hf_quant_config_json,
 }
-
-
-_ALWAYS = ("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json")
 
 
 def write_recipe(folder: Path, files: Mapping[str, str]) -> None:
@@ -49,8 +46,8 @@ def recipe_files(recipe: Recipe, proof: Proof | None) -> dict[str, str]:
         pareto_json(recipe),
         quant_cfg_json(recipe),
     )
-    files = dict(zip(_ALWAYS, texts, strict=True))
+    files = dict(zip(RECIPE_NAMES, texts, strict=True))
     if recipe.runtime is not None:
-        name, render = _OF_RUNTIME[recipe.runtime.writes]
-        files[name] = render(recipe)
+        form = recipe.runtime.writes
+        files[RUNTIME_NAMES[form]] = _OF_RUNTIME[form](recipe)
     return files

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.baselines.checks import RECIPE_FILES
+from auto_quantize_model.artifacts import RECIPE_FILES
 from auto_quantize_model.baselines.folders import put_back, replace_folder
 from auto_quantize_model.baselines.store import baseline_manifest
 from auto_quantize_model.errors import InputError

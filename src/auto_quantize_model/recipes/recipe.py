@@ -12,7 +12,7 @@ from auto_quantize_model.manifest.document import check_manifest, read_manifest
 from auto_quantize_model.manifest.probe_sums import ProbeSums, disagreement, parse_probe_sums, probe_sums_of
 from auto_quantize_model.manifest.schema import InvalidManifestError
 from auto_quantize_model.recipes.budget import Budget, checked_budget
-from auto_quantize_model.recipes.candidates import Candidates, Source, candidates
+from auto_quantize_model.recipes.candidates import NONE, Candidates, Source, candidates
 from auto_quantize_model.recipes.constraints import constrained, parse_pin
 from auto_quantize_model.recipes.solving import Front, Solved, front_of, solve
 
@@ -49,6 +49,12 @@ class Recipe:
         column = self.choice.pairs.index(pair)
         chosen = zip(self.choice.parts, self.solved.chosen, strict=True)
         return [module for part, its in chosen if its == column for module in part.modules]
+
+    @property
+    def unquantized_modules(self) -> list[str]:
+        """The modules that stay as they are: those of groups that get no pair, then those that no pair may quantize."""
+        never = [module for entry in self.choice.never_quantized.values() for module in entry["modules"]]
+        return [*self.modules_of(NONE), *never]
 
     @property
     def used(self) -> tuple[Source, ...]:

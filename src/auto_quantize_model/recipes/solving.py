@@ -10,8 +10,8 @@ import numpy as np
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.recipes.budget import gigabytes
 from auto_quantize_model.statistics import multiple_choice
-from auto_quantize_model.statistics.bootstrap import TAIL, draws
-from auto_quantize_model.statistics.total_kl import caption_kl, total_kl
+from auto_quantize_model.statistics.bootstrap import TAIL
+from auto_quantize_model.statistics.total_kl import total_kl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,101 +90,83 @@ def solve(choice: Candidates, budget: Budget) -> Solved:
     if budget.unit == "max_kl":
         found = multiple_choice.solve(choice.costs, choice.predicted, budget.value)
         if found is None:
-            least = _best(choice)
+            least = float(choice.predicted.min(axis=1).sum())
             raise InputError(
                 f"{budget} cannot be kept: the least is {least:.3g} nats per token, with what is pinned; allow that"
             )
+        # A resample moves what all recipes are predicted to do; what is asked is which groups get the bits.
+        costs, limit = choice.costs, found.value
     else:
-        costs = _costs_of(choice, budget)
-        found = multiple_choice.solve(choice.predicted, costs, budget.in_bits(choice))
+        costs = choice.costs if budget.unit == "bits" else choice.stored_costs
+        limit = budget.in_bits(choice)
+        found = multiple_choice.solve(choice.predicted, costs, limit)
         if found is None:
             least = budget.from_bits(choice, float(costs.min(axis=1).sum()))
             raise InputError(
                 f"{budget} is below the least that these pairs can do, which is {_rounded_up(least):g}; "
                 "allow that, or give pairs of fewer bits"
             )
-    return Solved(found.chosen, found.gap, totals_of(choice, found.chosen), stability_of(choice, budget))
+    return Solved(found.chosen, found.gap, totals_of(choice, found.chosen), stability_of(choice, costs, limit))
 
 
 def totals_of(choice: Candidates, chosen: Choices) -> Totals:
     """What a choice comes to."""
-    rows = np.arange(len(choice.parts))
     total = None
     if choice.signed is not None:
-        total = total_kl(list(choice.signed[rows, chosen]), choice.tokens)
+        total = total_kl(list(choice.signed[np.arange(len(chosen)), chosen]), choice.tokens)
+    bits, size, predicted = _sums(choice, chosen)
     return Totals(
-        effective_bits=float(choice.costs[rows, chosen].sum() / choice.weights.sum()),
-        gigabytes=gigabytes(choice, float(choice.stored_costs[rows, chosen].sum())),
-        predicted_kl=float(choice.predicted[rows, chosen].sum()),
+        effective_bits=bits,
+        gigabytes=size,
+        predicted_kl=predicted,
         ci95=None if total is None else total.sum_ci95,
         whole=None if total is None else total.whole,
         whole_ci95=None if total is None else total.whole_ci95,
     )
 
 
-def stability_of(choice: Candidates, budget: Budget) -> Stability | None:
+def stability_of(choice: Candidates, costs: Floats, limit: float) -> Stability | None:
     """Choose again on every resample of the captions."""
-    resampled = _resampled(choice)
-    if resampled is None:
+    if choice.resampled is None:
         return None
-    if budget.unit == "max_kl":
-        # A resample moves what all recipes are predicted to do; what is asked is which groups get the bits.
-        found = multiple_choice.solve(choice.costs, choice.predicted, budget.value)
-        costs, limit = choice.costs, choice.weights.sum() * 16.0 if found is None else found.value
-    else:
-        costs, limit = _costs_of(choice, budget), budget.in_bits(choice)
-    chosen, gaps = multiple_choice.solve_many(resampled, costs, limit)
+    chosen, gaps = multiple_choice.solve_many(choice.resampled, costs, limit)
     shares = np.stack([(chosen == column).mean(axis=0) for column in range(len(choice.pairs))], axis=1)
     return Stability(shares, float(np.quantile(gaps, SETTLED)))
 
 
 def front_of(choice: Candidates) -> Front:
     """Every recipe that is the best at its own bits, but for those between two neighbours that differ in one part."""
-    choices = multiple_choice.front(choice.predicted, choice.costs)
-    rows = np.arange(len(choice.parts))
-    resampled = _resampled(choice)
-    points = []
-    for chosen in choices:
-        predicted = float(choice.predicted[rows, chosen].sum())
-        points.append(
-            FrontPoint(
-                effective_bits=float(choice.costs[rows, chosen].sum() / choice.weights.sum()),
-                gigabytes=gigabytes(choice, float(choice.stored_costs[rows, chosen].sum())),
-                predicted_kl=predicted,
-                ci95=None if resampled is None else _interval(resampled[:, rows, chosen].sum(axis=1)),
-                counts={pair: int((chosen == column).sum()) for column, pair in enumerate(choice.pairs)},
-            )
-        )
-    bits = np.array([each.effective_bits for each in points])
-    return Front(points, multiple_choice.knee(np.array([each.predicted_kl for each in points]), bits))
+    points = [_front_point(choice, chosen) for chosen in multiple_choice.front(choice.predicted, choice.costs)]
+    predicted, bits = (np.array([getattr(each, key) for each in points]) for key in ("predicted_kl", "effective_bits"))
+    return Front(points, multiple_choice.knee(predicted, bits))
+
+
+def _front_point(choice: Candidates, chosen: Choices) -> FrontPoint:
+    resampled = choice.resampled
+    totals = None if resampled is None else resampled[:, np.arange(len(chosen)), chosen].sum(axis=1)
+    bits, size, predicted = _sums(choice, chosen)
+    return FrontPoint(
+        effective_bits=bits,
+        gigabytes=size,
+        predicted_kl=predicted,
+        ci95=None if totals is None else _interval(totals),
+        counts={pair: int((chosen == column).sum()) for column, pair in enumerate(choice.pairs)},
+    )
+
+
+def _sums(choice: Candidates, chosen: Choices) -> tuple[float, float, float]:
+    """A choice's effective bits a weight, the gigabytes of the whole checkpoint, and its predicted KL."""
+    rows = np.arange(len(chosen))
+    bits, stored, predicted = (
+        float(table[rows, chosen].sum()) for table in (choice.costs, choice.stored_costs, choice.predicted)
+    )
+    return bits / float(choice.weights.sum()), gigabytes(choice, stored), predicted
 
 
 def _interval(totals: Floats) -> Interval:
     """The percentiles of resampled totals: for many recipes at once, where the one chosen has a studentized one."""
     low, high = np.quantile(totals, (TAIL, 1 - TAIL))
     return float(low), float(high)
-
-
-def _resampled(choice: Candidates) -> Floats | None:
-    """Predicted KL from each resample of the captions: resample, part, pair."""
-    signed = choice.signed
-    if signed is None or signed.shape[-1] < 2:  # noqa: PLR2004  one caption has no spread
-        return None
-    tokens = choice.tokens.astype(np.float64)
-    weights = draws(len(tokens)) * len(tokens)
-    # What each caption adds, in nats: part, pair, caption.
-    added = np.stack([[caption_kl(each, 1) for each in of_part] for of_part in signed])
-    means = (added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
-    result = means.reshape(len(weights), *choice.predicted.shape)
-    return np.where(np.isfinite(choice.predicted), result, np.inf)
-
-
-def _costs_of(choice: Candidates, budget: Budget) -> Floats:
-    return choice.costs if budget.unit == "bits" else choice.stored_costs
-
-
-def _best(choice: Candidates) -> float:
-    return float(choice.predicted.min(axis=1).sum())
 
 
 def _rounded_up(value: float) -> float:

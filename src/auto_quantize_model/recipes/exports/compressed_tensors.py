@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from auto_quantize_model.recipes.candidates import Source
     from auto_quantize_model.recipes.recipe import Recipe
 
@@ -39,8 +37,7 @@ def quantization_config_json(recipe: Recipe) -> str:
 
 
 def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
-    config = source.manifest["quantization"]["config"]["quant_cfg"]
-    weights, inputs = (_attributes(config, f"*{name}_quantizer") for name in ("weight", "input"))
+    weights, inputs = source.quantizer("weight_quantizer"), source.quantizer("input_quantizer")
     args = None if weights is None else _args(weights)
     input_args = None if inputs is None else _args(inputs)
     if args is None or (inputs is not None and (input_args is None or input_args["type"] != args["type"])):
@@ -57,8 +54,10 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
     }
 
 
-def _args(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+def _args(attributes: Any) -> dict[str, Any] | None:
     """One side, scaled by tensor or by channel and calibrated; None for anything else."""
+    if not isinstance(attributes, dict):
+        return None
     kinds = {json.dumps(_INT8): "int", json.dumps(_FP8): "float"}
     kind = kinds.get(json.dumps(attributes.get("num_bits")))
     if kind is None or attributes.get("block_sizes") or attributes.get("type") == "dynamic":
@@ -69,21 +68,6 @@ def _args(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
     return {"num_bits": 8, "type": kind, "symmetric": True, "strategy": strategy, "dynamic": False}
 
 
-def _attributes(config: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
-    entries = [each for each in config if each["quantizer_name"] == name]
-    attributes = entries[-1].get("cfg") if entries else None
-    return attributes if isinstance(attributes, dict) else None
-
-
 def _ignored(recipe: Recipe) -> list[str]:
-    quantized = {module for source in recipe.used for module in recipe.modules_of(source.pair)}
-    left = [module for part in recipe.choice.parts for module in part.modules if module not in quantized]
-    manifest = recipe.choice.sources[0].manifest
-    head = [
-        module
-        for entry in manifest["layer_sensitivity"].values()
-        if entry["status"] == "disabled"
-        for module in entry["modules"]
-    ]
-    towers = _OTHER_TOWERS if manifest["model"]["family"] in _WITH_TOWERS else ()
-    return [*left, *head, *towers]
+    family = recipe.choice.sources[0].manifest["model"]["family"]
+    return [*recipe.unquantized_modules, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]

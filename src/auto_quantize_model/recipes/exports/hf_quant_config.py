@@ -29,7 +29,7 @@ def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
     if len(distinct) > 1:
         quantization |= {"quant_algo": _MIXED, "quantized_layers": {module: layers[module] for module in order}}
     elif distinct:
-        quantization |= {**distinct[0], "exclude_modules": sorted(_excluded(recipe, layers))}
+        quantization |= {**distinct[0], "exclude_modules": sorted(recipe.unquantized_modules)}
     version = recipe.choice.sources[0].manifest["environment"].get("modelopt")
     return {"producer": {"name": "modelopt", "version": version}, "quantization": quantization}
 
@@ -41,9 +41,9 @@ def hf_quant_config_json(recipe: Recipe) -> str:
 
 def layer_config(source: Source) -> dict[str, Any]:
     """What ModelOpt calls a pair in a layer's line."""
-    config = source.manifest["quantization"]["config"]["quant_cfg"]
-    weights, inputs = (_attributes(config, f"*{name}_quantizer") for name in ("weight", "input"))
-    named = None if weights is None else _named(weights, inputs)
+    weights, inputs = source.quantizer("weight_quantizer"), source.quantizer("input_quantizer")
+    in_one_step = isinstance(weights, dict) and isinstance(inputs, dict | None)
+    named = _named(weights, inputs) if in_one_step else None
     if named is None:
         raise InputError(
             f"hf_quant_config.json has no name for the pair '{source.pair}'; leave it out, or take --runtime modelopt"
@@ -78,16 +78,3 @@ def _fp4(blocks: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> dict[st
         case [8, 0], [4, 3]:
             return {"quant_algo": "W4A8_MXFP4_FP8", **size}
     return None
-
-
-def _attributes(config: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
-    entries = [each for each in config if each["quantizer_name"] == name]
-    attributes = entries[-1].get("cfg") if entries else None
-    return attributes if isinstance(attributes, dict) else None
-
-
-def _excluded(recipe: Recipe, layers: Mapping[str, Any]) -> list[str]:
-    """What stays as it is: the scored layers that were left out, and the head."""
-    left = [module for part in recipe.choice.parts for module in part.modules if module not in layers]
-    entries = recipe.choice.sources[0].manifest["layer_sensitivity"].values()
-    return left + [module for each in entries if each["status"] == "disabled" for module in each["modules"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.precision.formats import number_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def read_quant_cfg(file: str | Path) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get("quant_cfg"), list):
         raise InputError(f"{file}: not a quant_cfg.json of a recipe: it has no list 'quant_cfg'")
     for entry in config["quant_cfg"]:
-        _number_axes(entry.get("cfg") or {})
+        number_axes(entry.get("cfg") or {})
     return config
 
 
@@ -65,39 +66,27 @@ def _entries(recipe: Recipe) -> Iterator[dict[str, Any]]:
 
 def _attributes(source: Source, quantizer: str) -> dict[str, Any] | None:
     """What a pair says of its weights or of its inputs; None where it leaves those alone."""
-    config = source.manifest["quantization"]["config"]
-    entries = [each for each in config["quant_cfg"] if each["quantizer_name"] == f"*{quantizer}"]
-    if not entries or not entries[-1].get("cfg"):
+    attributes = source.quantizer(quantizer)
+    if attributes is None:
         return None
-    attributes = entries[-1]["cfg"]
     if not isinstance(attributes, dict):
         raise InputError(
             f"the pair '{source.pair}' quantizes in several steps, which no recipe can say of a module yet"
         )
     kept = {key: value for key, value in copy.deepcopy(attributes).items() if key != "enable"}
-    _number_axes(kept)
-    if quantizer == "input_quantizer" and config["algorithm"] is None:
+    number_axes(kept)
+    if quantizer == "input_quantizer" and source.algorithm is None:
         # Never calibrated on its own; in a mixture that is calibrated it must be said.
         kept["type"] = "dynamic"
     return kept
-
-
-def _number_axes(attributes: dict[str, Any]) -> None:
-    """ModelOpt names the axis of a block by its number."""
-    blocks = attributes.get("block_sizes")
-    if isinstance(blocks, dict):
-        attributes["block_sizes"] = {
-            int(key) if str(key).lstrip("-").isdecimal() else key: value for key, value in blocks.items()
-        }
 
 
 def _algorithm(recipe: Recipe) -> Any:
     """How the mixture is calibrated; pairs that differ in it cannot be mixed in one call of ModelOpt's."""
     algorithms: list[Any] = []
     for source in recipe.used:
-        algorithm = source.manifest["quantization"]["config"]["algorithm"]
-        if algorithm is not None and algorithm not in algorithms:
-            algorithms.append(algorithm)
+        if source.algorithm is not None and source.algorithm not in algorithms:
+            algorithms.append(source.algorithm)
     if len(algorithms) > 1:
         raise InputError(f"ModelOpt calibrates a model in one way, and these pairs want {algorithms}; leave one out")
     return algorithms[0] if algorithms else None
