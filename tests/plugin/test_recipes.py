@@ -106,3 +106,15 @@ def test_a_wrong_recipe_is_one_line(guarded: pytest.Pytester, recipe: str, messa
     result = guarded.runpytest_subprocess("--collect-only", "-q")
     result.stdout.fnmatch_lines([message])
     assert "Traceback" not in result.stdout.str()
+
+
+@pytest.mark.usefixtures("light_python")
+def test_probe_sums_that_are_gone_are_told_without_a_traceback(guarded: pytest.Pytester) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    write_files(case.folder, recipe_files(solve_committed(case), None))
+    for file in guarded.path.rglob("*_wint8_afp16_lm_small/*_probe_sums.safetensors"):
+        file.unlink()
+    result = guarded.runpytest_subprocess("-m", "not gpu")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["recipe.json: predicted_kl_ci95 is*the manifests give None"])
+    assert "Error" not in result.stdout.str()

@@ -84,7 +84,8 @@ def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for one, other in zip(old, new, strict=True):
             yield from _differences(key, one, other)
-    elif any(name in key.split(".") for name in _SHARES):
+    elif any(name in key.split(".") for name in _SHARES) and not isinstance(old or new, dict):
+        # A pair that no resample chooses has no share.
         if not math.isclose(old or 0.0, new or 0.0, rel_tol=_SHARE_TOLERANCE, abs_tol=_SHARE_TOLERANCE):
             yield key, old, new
     elif isinstance(old, float) and isinstance(new, float):
