@@ -116,5 +116,10 @@ def test_probe_sums_that_are_gone_are_told_without_a_traceback(guarded: pytest.P
         file.unlink()
     result = guarded.runpytest_subprocess("-m", "not gpu")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["recipe.json: predicted_kl_ci95 is*the manifests give None"])
-    assert "Error" not in result.stdout.str()
+    result.stdout.fnmatch_lines(
+        [
+            "qwen3_vl_tiny-mine: recipe.json: predicted_kl_ci95 is*the manifests give None",
+            "recipe.json: assignment.*.shares is {*}, the manifests give None",
+        ]
+    )
+    assert "TypeError" not in result.stdout.str()
