@@ -54,6 +54,10 @@ def copy_part(folder: Path, sizes: Sequence[str]) -> int:
     published = [run_folders[case.id] for case in suite.cases if case.id in run_folders]
     for run_folder in published:
         shutil.copytree(ROOT / "models" / run_folder, folder / "models" / run_folder)
+    for recipe in suite.recipes:
+        original = ROOT / "models" / recipe.folder.relative_to(recipe.models_root)
+        if original.is_dir():
+            shutil.copytree(original, recipe.folder)
     for model in {run_folder.parts[0] for run_folder in published}:
         write_index(suite, model)
     cpu_seconds(folder, "--snapshot-update")  # drops the snapshots of the cases that are left out

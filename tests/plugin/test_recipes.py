@@ -7,6 +7,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+
+# pytester forgets what a test imports, and compiled modules cannot be imported twice.
+import scipy.optimize  # noqa: F401
 from tests.places import ROOT, TINY
 
 from auto_quantize_model import load_suite
