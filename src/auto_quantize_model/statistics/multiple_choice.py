@@ -84,14 +84,16 @@ def solve_many(values: Floats, costs: Floats, budget: float) -> tuple[Choices, F
     """
     allowed = _with_slack(budget)
     low, high = np.zeros(len(values)), _highest_prices(values, costs)
+    # Once, not at every price: what an item has not got is worth nothing, whatever it costs.
+    values, finite = np.where(np.isfinite(costs), values, np.inf), np.where(np.isfinite(costs), costs, 0.0)
     for _ in range(_HALVINGS_OF_MANY):
         middle = 0.5 * (low + high)
-        within = _totals(costs, _at_prices(values, costs, middle)) <= allowed
+        within = _totals(costs, _at_prices(values, finite, middle)) <= allowed
         low, high = np.where(within, low, middle), np.where(within, middle, high)
-    free = _at_prices(values, costs, np.zeros(len(values)))
+    free = _at_prices(values, finite, np.zeros(len(values)))
     met = _totals(costs, free) <= allowed
     high = np.where(met, 0.0, high)
-    chosen = _at_prices(values, costs, high)
+    chosen = _at_prices(values, finite, high)
     bounds = _totals_of(values, chosen) + high * (_totals(costs, chosen) - allowed)
     filled = _fill_many(values, costs, chosen, allowed)
     found = _totals_of(values, filled)
@@ -250,10 +252,8 @@ def _at(values: Floats, costs: Floats, price: float) -> Floats:
     return result
 
 
-def _at_prices(values: Floats, costs: Floats, prices: Floats) -> Choices:
-    finite = np.where(np.isfinite(costs), costs, 0.0)
-    priced = values + prices[:, None, None] * finite
-    chosen: Choices = np.where(np.isfinite(costs), priced, np.inf).argmin(axis=2)
+def _at_prices(values: Floats, finite_costs: Floats, prices: Floats) -> Choices:
+    chosen: Choices = (values + prices[:, None, None] * finite_costs).argmin(axis=2)
     return chosen
 
 
