@@ -18,12 +18,12 @@ from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.measurement.captions import caption_tokens
 from auto_quantize_model.engine.measurement.measure import measure
 from auto_quantize_model.engine.measurement.quantizing import Quantized
-from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 from auto_quantize_model.precision.quantizers import modelopt_config
+from auto_quantize_model.precision.quiet import modelopt_quiet
 from benchmarks.places import SUITE
 
 if TYPE_CHECKING:

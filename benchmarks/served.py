@@ -74,7 +74,7 @@ def main() -> None:
     assignment = {
         group: Quantized(quantizers, maxima[group]) for group, pair in recipe.assignment.items() if pair != NONE
     }
-    with GroupQuantizer(loaded, members).quantized(assignment):
+    with GroupQuantizer(loaded, layout.groups).quantized(assignment):
         faked = log_probabilities(loaded, tokens)
     with tempfile.TemporaryDirectory() as folder:
         write_checkpoint(loaded, recipe, members, maxima, Path(folder))

@@ -13,6 +13,8 @@ from transformers import (
     AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
+    DeepseekV3Config,
+    DeepseekV3ForCausalLM,
     Gemma3Config,
     Gemma3ForConditionalGeneration,
     GPT2Config,
@@ -23,10 +25,16 @@ from transformers import (
     LlamaModel,
     MixtralConfig,
     MixtralForCausalLM,
+    OlmoeConfig,
+    OlmoeForCausalLM,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
+    Qwen3VLMoeConfig,
+    Qwen3VLMoeForConditionalGeneration,
     SmolVLMConfig,
     SmolVLMForConditionalGeneration,
     T5Config,
@@ -85,21 +93,86 @@ def build_gpt2(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+_EXPERTS = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_experts_per_tok": 2,
+    "max_position_embeddings": 128,
+    "initializer_range": 0.2,
+}
+
+
 def build_mixtral(folder: Path) -> None:
     """A mixture of experts, whose weights are stacked."""
+    _build_experts(folder, MixtralForCausalLM, MixtralConfig, num_local_experts=4)
+
+
+def build_qwen3_moe(folder: Path) -> None:
+    """A mixture of many small experts."""
+    _build_experts(folder, Qwen3MoeForCausalLM, Qwen3MoeConfig, moe_intermediate_size=32, num_experts=8, head_dim=16)
+
+
+def build_olmoe(folder: Path) -> None:
+    """A mixture of experts with norms over all heads."""
+    _build_experts(folder, OlmoeForCausalLM, OlmoeConfig, num_experts=8)
+
+
+def build_deepseek(folder: Path) -> None:
+    """A mixture with shared experts, a dense first layer and compressed queries, keys and values."""
+    _build_experts(
+        folder,
+        DeepseekV3ForCausalLM,
+        DeepseekV3Config,
+        num_key_value_heads=4,
+        moe_intermediate_size=32,
+        n_routed_experts=8,
+        n_shared_experts=1,
+        n_group=2,
+        topk_group=1,
+        first_k_dense_replace=1,
+        kv_lora_rank=32,
+        q_lora_rank=32,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=16,
+        v_head_dim=16,
+    )
+
+
+def build_qwen3_vl_moe(folder: Path) -> None:
+    """A mixture of experts with a vision tower."""
     tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
     torch.manual_seed(3)
-    config = MixtralConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        num_local_experts=4,
-        max_position_embeddings=128,
-    )
-    MixtralForCausalLM(config).save_pretrained(folder)
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True}
+    text = {
+        "vocab_size": len(tokenizer),
+        "moe_intermediate_size": 32,
+        "num_experts": 8,
+        "head_dim": 16,
+        "rope_scaling": rope,
+        "rope_parameters": {**rope, "rope_theta": 10000.0},
+        **_EXPERTS,
+    }
+    vision = {
+        "depth": 1,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "deepstack_visual_indexes": [0],
+        "num_position_embeddings": 16,
+    }
+    Qwen3VLMoeForConditionalGeneration(Qwen3VLMoeConfig(text_config=text, vision_config=vision)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _build_experts(folder: Path, model: Any, config: Any, **changes: Any) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(TINY / "checkpoint")
+    torch.manual_seed(3)
+    special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": 1}
+    model(config(**{"vocab_size": len(tokenizer), **_EXPERTS, **special, **changes})).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 

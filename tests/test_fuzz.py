@@ -178,7 +178,7 @@ class Fuzzed:
     def feed_capture(self, text: bytes) -> object:
         self._written("capture/x.safetensors", text)
         files = CaptureFiles(self.folder / "capture", ["x"], {"model": "x"})
-        return files.read_head(0), files.read_rows(0, "group", ["layer"])
+        return files.read_head(0), files.read_part(0, ["group", "layer"])
 
     def feed_about(self, text: bytes) -> object:
         self._written("kept/one/about.json", text)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.float64]
 
-Status = Literal["scored", "disabled", "not_exercised", "saturated", "non_finite"]
+Status = Literal["scored", "disabled", "not_covered", "not_exercised", "saturated", "non_finite"]
 MEASURED: tuple[Status, ...] = ("scored", "saturated")
 """The statuses of groups whose score means something."""
 SearchStatus = Literal["optimal", "partial", "infeasible", "not_finite", "not_measured", "not_solved"]
@@ -20,12 +20,15 @@ SearchStatus = Literal["optimal", "partial", "infeasible", "not_finite", "not_me
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Group:
-    """Linear layers that share a precision; named after the first."""
+    """Modules that share a precision, mostly linear layers; named after the first."""
 
     members: tuple[str, ...]
     module_types: tuple[str, ...]
     weights: int
     """How many weights the members have together."""
+    scored_at: tuple[str, ...] = ()
+    """The modules that run again, with the members quantized inside, to score them; empty where each member is a
+    linear layer and scored at its own output, so that a product will do."""
 
     @property
     def name(self) -> str:
@@ -101,6 +104,13 @@ class GroupScore:
     `predicted_kl` is."""
     measured: Measured | None = None
     """What really quantizing this group alone does; None where that was not asked for."""
+    reason: str | None = None
+    """Why nothing is known of it; None where the status says it all."""
+
+    @classmethod
+    def not_covered(cls, group: Group, reason: str) -> GroupScore:
+        """What there is to say of a group that the engine cannot score."""
+        return cls(group, 0.0, None, None, None, "not_covered", reason=reason)
 
     def __repr__(self) -> str:
         numbers = f"score {short_number(self.score)}, predicted KL {short_number(self.predicted_kl)}"
@@ -124,6 +134,15 @@ class CaseScores:
     measured: Measured | None = None
     """What really quantizing every group does that the search quantizes; None where that was not asked for."""
     measured_on: MeasuredOn | None = None
+    left_out: tuple[GroupScore, ...] = ()
+    """The weight matrices in scope that ModelOpt's search does not quantize."""
+
+    @property
+    def coverage(self) -> float:
+        """The share of the weights in scope that was scored."""
+        scored = sum(each.group.weights for each in self.groups if each.status in MEASURED)
+        whole = sum(each.group.weights for each in (*self.groups, *self.left_out))
+        return scored / whole if whole else 0.0
 
     def __repr__(self) -> str:
         ran = f"scored on {self.scored_samples} captions by {self.engine.get('name')}"

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import modelopt.torch.quantization as mtq
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3VLForConditionalGeneration
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+)
 
 from auto_quantize_model.precision.formats import resolve_format
 from auto_quantize_model.precision.quantizers import modelopt_config
@@ -47,7 +51,7 @@ def loss_of(output: Any, batch: dict[str, Any]) -> torch.Tensor:
 
 
 def search_state(case: Case, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
-    loader = Qwen3VLForConditionalGeneration if case.model.family == "qwen3_vl" else AutoModelForCausalLM
+    loader = AutoModelForCausalLM if case.model.family == "causal_lm" else AutoModelForImageTextToText
     batches = batches_of(case)
     autoquant = case.autoquant
     gradient = autoquant.method == "gradient"

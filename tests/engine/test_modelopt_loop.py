@@ -5,17 +5,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.modelopt_direct import scored_groups, search_state
 from tests.places import SUITE
-from tests.small_models import build_gpt2
 
 from auto_quantize_model import load_suite, run_cases
-from auto_quantize_model.engines import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from auto_quantize_model import Suite
-    from auto_quantize_model.engines import EngineName
 
 TINY_ONLY = "suite.models=[qwen3_vl_tiny]"
 
@@ -54,33 +50,3 @@ def test_the_modelopt_engine_gives_replays_scores(llama_suite: Callable[..., Sui
         assert theirs.manifest["engine"]["name"] == "modelopt"
         for key in ("layers", "calibration", "quantization", "scheme"):
             assert mine.manifest[key] == theirs.manifest[key]
-
-
-def test_a_format_that_replay_does_not_cover_runs_on_modelopt(llama_suite: Callable[..., Suite]) -> None:
-    changes = "quant_pair.format={name: SMOOTH, preset: INT8_SMOOTHQUANT_CFG}"
-    (case,) = llama_suite(changes, "suite.sizes=[small]").select("wint8_aint8")
-    (refused,) = run_cases([case], engine="replay", device="cpu")
-    assert refused.manifest is None
-    assert refused.error == (
-        "format 'SMOOTH' is calibrated by 'smoothquant', which replay does not cover; "
-        "use --sensitivity-engine modelopt (python -m auto_quantize_model: --engine modelopt), "
-        'or engine="modelopt" in Python'
-    )
-    (result,) = run_cases([case], engine="modelopt", device="cpu")
-    assert result.error is None
-    assert result.manifest is not None
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("method", ["gradient", "kl_div"])
-def test_a_model_without_linear_layers_is_one_line(
-    tmp_path: Path, llama_suite: Callable[..., Suite], engine: EngineName, method: str
-) -> None:
-    build_gpt2(tmp_path)
-    cases = llama_suite(f"autoquant.method={method}").select("small and wint8_afp16")
-    (result,) = run_cases(cases, engine=engine, device="cpu", model_paths={"llama": tmp_path})
-    assert result.manifest is None
-    assert result.error == (
-        "the language model has no linear layer to score: its weights are in others, such as "
-        "'transformer.h.0.attn.c_attn' (Conv1D); neither engine scores such a model"
-    )

@@ -13,6 +13,7 @@ from tests.small_models import build_gemma3, build_llama, build_qwen2_5_vl, buil
 
 from auto_quantize_model import InputError, load_suite, run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
+from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.families import load_model
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_replay_equals_modelopt(name: str, suite: Suite) -> None:
 def test_only_the_language_model_is_in_scope(name: str, suite: Suite) -> None:
     loaded = load(suite)
     assert (loaded.language_model, loaded.head) == (MODELS[name][2], "lm_head")
-    mine = {found for found, _ in loaded.linears()}
+    mine = {name for group in find_groups(loaded).groups for name in group.members}
     every = {found for found, module in loaded.model.named_modules() if isinstance(module, torch.nn.Linear)}
     assert len(mine) == 14
     assert every - mine <= set(loaded.disabled_layers())

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,43 +111,37 @@ def test_a_config_that_modelopt_refuses_is_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("preset", "reason"),
-    [
-        ("INT8_SMOOTHQUANT_CFG", "is calibrated by 'smoothquant'"),
-        ("W4A8_AWQ_BETA_CFG", "is calibrated by 'awq_lite'"),
-    ],
-)
-def test_what_replay_has_no_arithmetic_for_is_refused_early(preset: str, reason: str) -> None:
+def test_what_needs_the_models_sequence_is_refused_early() -> None:
     import torch
 
     from auto_quantize_model.precision.quantizers import build_quantizers
 
-    resolved = resolve_format(FormatSettings(name="X", preset=preset))
-    with pytest.raises(NotCoveredError, match=f"{re.escape(reason)}, which replay does not cover; use --"):
-        build_quantizers(resolved, torch.device("cpu"))
+    settings = FormatSettings(
+        name="X",
+        config={"quant_cfg": [{"quantizer_name": "*weight_quantizer", "cfg": {"num_bits": 4}}], "algorithm": "gptq"},
+    )
+    with pytest.raises(NotCoveredError, match="calibrated by 'gptq', which needs the model's layers in sequence"):
+        build_quantizers(resolve_format(settings), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    "changes",
     [
-        ({"*input_quantizer": {"cfg": {"num_bits": [4, 3], "type": "dynamic"}}}, "from elsewhere than calibration"),
-        ({"*input_quantizer": {"cfg": {"num_bits": [4, 3], "constant_amax": 1.5}}}, "from elsewhere than calibration"),
-        ({"*input_quantizer": {"cfg": {"num_bits": 8, "calibrator": "histogram"}}}, "by other than the maximum"),
-        (
-            {"*weight_quantizer": {"cfg": {"num_bits": [2, 1], "block_sizes": {-1: 16, "scale_bits": [4, 3]}}}},
-            "blocks in two static levels",
-        ),
+        {"*input_quantizer": {"cfg": {"num_bits": [4, 3], "type": "dynamic"}}},
+        {"*input_quantizer": {"cfg": {"num_bits": [4, 3], "constant_amax": 1.5}}},
+        {"*input_quantizer": {"cfg": {"num_bits": 8, "calibrator": "histogram"}}},
+        {"*weight_quantizer": {"cfg": {"num_bits": [2, 1], "block_sizes": {-1: 16, "scale_bits": [4, 3]}}}},
     ],
 )
-def test_a_quantizer_that_replay_would_get_wrong_is_refused(changes: dict[str, Any], reason: str) -> None:
+def test_what_is_no_product_of_two_tensors_runs_in_modelopts_own_layers(changes: dict[str, Any]) -> None:
     import torch
 
     from auto_quantize_model.precision.quantizers import build_quantizers
 
     settings = FormatSettings.model_validate({"name": "X", "preset": "FP8_DEFAULT_CFG", "changes": changes})
-    with pytest.raises(NotCoveredError, match=reason):
-        build_quantizers(resolve_format(settings), torch.device("cpu"))
+    plain = build_quantizers(resolve_format(FormatSettings(name="X", preset="FP8_DEFAULT_CFG")), torch.device("cpu"))
+    changed = build_quantizers(resolve_format(settings), torch.device("cpu"))
+    assert (plain.by_module, changed.by_module) == (False, True)
 
 
 def test_formats_that_quantize_weights_alike_share_them(suite: Suite) -> None:

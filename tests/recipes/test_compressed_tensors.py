@@ -19,9 +19,9 @@ from auto_quantize_model import InputError, read_quant_cfg, run_cases, solve_rec
 from auto_quantize_model.cases.suite import load_runtime
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
-from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
+from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config
 from auto_quantize_model.recipes.files import recipe_files, write_recipe
 

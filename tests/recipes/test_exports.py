@@ -18,10 +18,10 @@ from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import causal_loss, tokenize
 from auto_quantize_model.engine.measurement import blocks
 from auto_quantize_model.engine.measurement.held_out import tokens_of
-from auto_quantize_model.engine.modelopt_loop import modelopt_quiet
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
+from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
 from auto_quantize_model.recipes.files import recipe_files, write_recipe
 from auto_quantize_model.recipes.modelopt_choice import modelopts_choice

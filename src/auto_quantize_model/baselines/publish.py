@@ -22,6 +22,7 @@ from auto_quantize_model.comparison.bands import MACHINE
 from auto_quantize_model.comparison.wording import summary
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.manifest.consistency import inconsistencies, nonsense
+from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import UnknownVersionError, dumps
 from auto_quantize_model.manifest.measured import NOT_MEASURED
 from auto_quantize_model.manifest.older import is_older
@@ -105,6 +106,12 @@ def _check_publishable(case: Case, manifest: Mapping[str, Any]) -> None:
     flaw = next(itertools.chain(_flaws(manifest), nonsense(manifest), inconsistencies(manifest)), None)
     if flaw is not None:
         raise CaseError(f"{case.id}: {flaw}")
+    partly = coverage_line(manifest)
+    if partly is not None and not case.allow_partial:
+        raise CaseError(
+            f"{case.id}: {partly}; to publish it so, set `allow_partial: true` and say why in `partial_because` "
+            "in suite.yaml"
+        )
 
 
 def _flaws(manifest: Mapping[str, Any]) -> Iterator[str]:

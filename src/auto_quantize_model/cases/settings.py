@@ -304,3 +304,13 @@ class SuiteSettings(Settings):
     autoquant: DashedName = "default"
     recipes: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(default=(), strict=False)
     tolerances: Tolerances = Tolerances()
+    allow_partial: bool = False
+    """Whether a case may be published whose model has weights of which nothing is known."""
+    partial_because: str | None = Field(default=None, min_length=1)
+    """Why that is all right; whoever allows it says so."""
+
+    @model_validator(mode="after")
+    def _gives_a_reason(self) -> SuiteSettings:
+        if self.allow_partial and self.partial_because is None:
+            raise ValueError("allow_partial needs partial_because: why weights that were not scored are all right")
+        return self

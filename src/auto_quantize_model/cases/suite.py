@@ -43,6 +43,8 @@ class Case:
     """The folder that holds one folder a model."""
     data_root: Path
     """The folder that a relative root of the dataset starts from: the suite's or the built-in one."""
+    allow_partial: bool = False
+    """Whether it may be published where some weights were not scored: the suite's consent."""
 
     @property
     def id(self) -> str:
@@ -165,7 +167,7 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
     datasets = {name: reader.dataset(name, file) for name, file in named.items()}
     cases = tuple(
-        Case(model, pair, size, dataset, autoquant, root, data_root)
+        Case(model, pair, size, dataset, autoquant, root, data_root, suite.allow_partial)
         for model in models
         for dataset, data_root in [datasets[model.dataset or suite.dataset]]
         for pair in pairs

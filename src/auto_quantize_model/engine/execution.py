@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture.batches import tokenize
-from auto_quantize_model.engine.capture.groups import check_covered_by_replay, find_groups
+from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.measurement.held_out import HeldOut
+from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
 from auto_quantize_model.engine.modelopt_loop import score_with_modelopt
 from auto_quantize_model.engine.one_pass import LoadedPass, score
@@ -18,23 +19,23 @@ from auto_quantize_model.engine.search import search
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import format_key, size_key
-from auto_quantize_model.scores import CaseScores
+from auto_quantize_model.precision.conversion import convert_others
+from auto_quantize_model.scores import CaseScores, GroupScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
+    from auto_quantize_model.engine.measurement.maxima import Maxima
     from auto_quantize_model.engine.measurement.pass_measurement import CaseMeasured
     from auto_quantize_model.engine.preparation import PreparedFormat, PreparedPass
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.reporting import Progress, Reporting
-    from auto_quantize_model.scores import GroupScore, Selection
+    from auto_quantize_model.scores import Selection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     """
     loaded = _load(prepared, reporting.progress)
     layout = find_groups(loaded)
-    check_covered_by_replay(loaded, layout)
+    convert_others(loaded.model, loaded.in_scope)
     batches = tokenize(prepared.plan, loaded)
     quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
     work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint)
@@ -138,14 +139,25 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
 def _measure(
     prepared: PreparedPass,
     work: LoadedPass,
-    maxima: NDArray[np.float32],
+    maxima: Maxima,
     held_out: HeldOut | None,
     found: dict[int, _Found],
     reporting: Reporting,
 ) -> None:
     """Add to every case what really quantizing it does."""
     plan = prepared.plan
-    cases = [(plan.cases[number], each) for number, each in found.items()]
+    for key, quantizers in work.formats.items():
+        reason = not_measurable(quantizers, work.layout.groups)
+        if reason is not None:
+            reporting.notice(f"{prepared.formats[key].resolved.name}: not measured: {reason}")
+    asking = {
+        number: each
+        for number, each in found.items()
+        if not_measurable(work.formats[format_key(plan.cases[number])], work.layout.groups) is None
+    }
+    if not asking:
+        return
+    cases = [(plan.cases[number], each) for number, each in asking.items()]
     measurement = PassMeasurement(
         work.loaded, work.layout, plan, work.batches, maxima, prepared.measure.scope, held_out
     )
@@ -155,7 +167,7 @@ def _measure(
     ]
     captures = prepared.captures
     measured = measurement.measure(asked, reporting.progress, captures.shared, captures.processes)
-    for (number, each), its in zip(list(found.items()), measured, strict=True):
+    for (number, each), its in zip(asking.items(), measured, strict=True):
         groups = [dataclasses.replace(score, measured=its.groups.get(score.group.name)) for score in each.groups]
         found[number] = _Found(groups, each.selection, its)
 
@@ -235,6 +247,7 @@ def _case_scores(
     batches = facts.batches
     return CaseScores(
         groups=tuple(found.groups),
+        left_out=tuple(GroupScore.not_covered(*each) for each in facts.layout.left_out),
         head=facts.layout.head,
         calibrated_tokens=sum(batches[index].tokens for index in size.calibrated),
         scored_samples=size.scored_samples,

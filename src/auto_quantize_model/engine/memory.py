@@ -79,18 +79,29 @@ class MemoryPlan:
 
 
 def predict(
-    loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch], plan: PassPlan, weight_formats: int
+    loaded: LoadedModel,
+    layout: Layout,
+    batches: Sequence[TokenBatch],
+    plan: PassPlan,
+    weight_formats: int,
+    *,
+    calls: bool = False,
 ) -> Needs:
-    """Predict what a pass takes; `weight_formats` are kept side by side for each group."""
+    """Predict what a pass takes; `weight_formats` are kept side by side for each group.
+
+    With `calls`, what every layer was called with is kept too.
+    """
     item = loaded.dtype.itemsize
     scoring = [batches[index] for index in plan.scored]
     rows = sum(batch.loss_tokens for batch in scoring)
     gradients = 1 + plan.probes
     widths = {group.name: _widths(loaded, group) for group in layout.groups}
     row_bytes = sum(inputs + gradients * outputs for inputs, outputs in widths.values()) * item
+    positions = sum(batch.input_ids.numel() for batch in (batches if calls else scoring))
+    called = sum(widths[group.name][0] for group in layout.groups if calls or group.scored_at)
     return Needs(
         model=bytes_of(weight for weight in loaded.model.parameters() if weight.device.type == loaded.device.type),
-        captured=rows * row_bytes,
+        captured=rows * row_bytes + positions * called * item,
         capture=max((_batch_bytes(loaded, layout, widths, batch, gradients) for batch in scoring), default=0),
         replay=max(
             (
@@ -137,6 +148,11 @@ def free_host_memory() -> int:
 
 
 def _widths(loaded: LoadedModel, group: Group) -> tuple[int, int]:
+    """How many numbers go into a group for each token, and come out."""
+    if group.scored_at:
+        # What runs again as a whole mostly passes on what the model passes on between its blocks.
+        hidden = int(loaded.model.get_input_embeddings().weight.shape[1])
+        return hidden, hidden * len(group.scored_at)
     weights = [loaded.model.get_submodule(name).weight for name in group.members]
     return weights[0].shape[1], sum(len(weight) for weight in weights)
 

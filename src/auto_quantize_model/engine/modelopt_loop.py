@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.engine.capture.batches import TokenBatch, causal_loss
 from auto_quantize_model.errors import CaseError, one_line
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.precision.quantizers import modelopt_config
+from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.scores import GroupScore
 
 if TYPE_CHECKING:
@@ -109,18 +108,6 @@ def _forward_logits(model: Any, batch: TokenBatch) -> Any:
 
 def _loss(output: Any, batch: TokenBatch) -> torch.Tensor:
     return causal_loss(output.logits, batch)
-
-
-@contextlib.contextmanager
-def modelopt_quiet() -> Iterator[None]:
-    """Keep what ModelOpt prints and warns about from the user: all of it is intended here."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield
 
 
 @contextlib.contextmanager

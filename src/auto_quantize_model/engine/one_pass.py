@@ -17,6 +17,7 @@ from auto_quantize_model.engine.capture.identity import capture_name, code_versi
 from auto_quantize_model.engine.capture.kept import unkept_folder
 from auto_quantize_model.engine.machine.devices import devices_of
 from auto_quantize_model.engine.machine.environment import describe_environment
+from auto_quantize_model.engine.measurement.maxima import Maxima
 from auto_quantize_model.engine.memory import plans, predict
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows
@@ -28,9 +29,6 @@ from auto_quantize_model.reporting import Reporting, no_notice
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.batches import TokenBatch
@@ -53,8 +51,7 @@ class PassScores:
     """What came of capture and replay."""
 
     groups: Mapping[FormatSize, list[GroupScore]]
-    maxima: NDArray[np.float32]
-    """The absolute maximum of every group's input in every batch."""
+    maxima: Maxima
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,16 +78,22 @@ class LoadedPass:
     @functools.cached_property
     def facts(self) -> dict[str, Any]:
         """Everything but the tokens that a captured batch depends on."""
-        members = json.dumps([group.members for group in self.layout.groups])
+        groups = [[group.members, group.scored_at] for group in self.layout.groups]
         return {
             "checkpoint_sha256": self.checkpoint.fingerprint,
             "family": self.plan.cases[0].model.family,
             "dtype": str(self.loaded.dtype).removeprefix("torch."),
-            "groups": digest(members.encode()),
+            "groups": digest(json.dumps(groups).encode()),
+            "calls": self.calls,
             "computation": digest(json.dumps(self._computation(), sort_keys=True, default=str).encode()),
             "environment": describe_environment(self.device),
             "code": code_version(),
         }
+
+    @property
+    def calls(self) -> bool:
+        """Whether replay must know what every layer was called with."""
+        return any(each.by_module for each in self.formats.values())
 
     @functools.cached_property
     def batch_names(self) -> list[str]:
@@ -112,6 +115,7 @@ def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> 
         work.batches,
         work.plan,
         len({each.weight_key for each in work.formats.values()}),
+        calls=work.calls,
     )
     tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
     _tell_prediction(work, needs, tried[0], reporting.notice)
@@ -154,11 +158,13 @@ def _capture_and_replay(
         files = CaptureFiles(folder, work.batch_names, about)
     placement = plan.placement(files)
     scored, probes = work.plan.scored, work.plan.probes
-    captured = capture(work.loaded, work.layout, work.batches, scored, probes, reporting.progress, placement)
+    captured = capture(
+        work.loaded, work.layout, work.batches, scored, probes, reporting.progress, placement, calls=work.calls
+    )
     if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made
         reporting.notice(f"capture: {kept} of {len(work.batches)} batches were there, in {folder}")
-    maxima = captured.maxima()
+    maxima = Maxima.of(captured)
     scores = replay(
         captured,
         work.loaded,
@@ -168,6 +174,7 @@ def _capture_and_replay(
         reporting.progress,
         shared=_score_files(work, settings),
         chunk_elements=plan.chunk_elements,
+        counted={index: work.batches[index].counted.flatten().nonzero().squeeze(1) for index in scored},
     )
     return PassScores(scores, maxima)
 

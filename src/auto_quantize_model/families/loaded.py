@@ -11,9 +11,7 @@ import torch
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
 
@@ -62,12 +60,6 @@ class LoadedModel:
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return limit if isinstance(limit, int) and limit > 0 else None
 
-    def linears(self) -> Iterator[tuple[str, nn.Linear]]:
-        """The linear layers in scope, by full name, in the model's order; without the output head."""
-        for name, module in self.model.named_modules():
-            if isinstance(module, torch.nn.Linear) and self.in_scope(name):
-                yield name, module
-
     def in_scope(self, name: str) -> bool:
         """Whether a module belongs to the language model, and not to its head."""
         if self.language_model and not name.startswith(f"{self.language_model}."):
@@ -79,7 +71,7 @@ class LoadedModel:
         outside = [
             name
             for name, module in self.model.named_modules()
-            if isinstance(module, torch.nn.Linear) and not self.in_scope(name)
+            if not self.in_scope(name) and any(each.dim() > 1 for each in module.parameters(recurse=False))
         ]
         return list(dict.fromkeys([*DISABLED_LAYERS, self.head, *outside]))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
-    from auto_quantize_model.scores import CaseScores, GroupScore, Selection
+    from auto_quantize_model.scores import CaseScores, Group, GroupScore, Selection, Status
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def build_manifest(
     return {
         "schema_version": SCHEMA_VERSION,
         "case": {"id": case.id, "model": case.model.name, "pair": case.pair.name, "size": case.size},
-        "scheme": _scheme(case, selection),
+        "scheme": _scheme(case, scores, selection),
         "model": {
             "id": case.model.hub_id or case.model.name,
             "family": case.model.family,
@@ -88,14 +88,14 @@ def build_manifest(
     }
 
 
-def _scheme(case: Case, selection: Selection) -> dict[str, Any]:
+def _scheme(case: Case, scores: CaseScores, selection: Selection) -> dict[str, Any]:
     return {
         "name": case.pair.scheme_name,
         "auto_quantize_bits": selection.budget_bits,
         "auto_quantize_method": case.autoquant.method,
         "auto_quantize_score_size": case.autoquant.score_size,
         "coverage_mode": "lm_only",
-        "coverage_fraction": 1.0,
+        "coverage_fraction": scores.coverage,
         "quant_formats": [case.pair.format.name],
     }
 
@@ -125,7 +125,11 @@ def _calibration(case: Case, size: SizePlan, scores: CaseScores) -> dict[str, An
 
 
 def _layers(scores: CaseScores, selection: Selection) -> dict[str, Any]:
-    chosen = [*zip((score.group for score in scores.groups), selection.quantized, strict=True), (scores.head, False)]
+    chosen = [
+        *zip((score.group for score in scores.groups), selection.quantized, strict=True),
+        *((score.group, False) for score in scores.left_out),
+        (scores.head, False),
+    ]
     return {
         name: {"quantized": quantized, "module_type": module_type}
         for group, quantized in chosen
@@ -139,7 +143,11 @@ def _layer_sensitivity(
     rank = ranks(np.array([score.score for score in measured], dtype=np.float64))
     rank_of = {score.group.name: int(each) for score, each in zip(measured, rank, strict=True)}
     entries = {score.group.name + RECIPE_SUFFIX: _entry(score, resolved, rank_of, sure) for score in scores.groups}
-    entries[scores.head.name + RECIPE_SUFFIX] = _disabled_entry(scores)
+    whole = sum(score.group.weights for score in (*scores.groups, *scores.left_out))
+    for score in (*scores.groups, *scores.left_out):
+        if score.status == "not_covered":
+            entries[score.group.name + RECIPE_SUFFIX] = _not_covered_entry(score, whole)
+    entries[scores.head.name + RECIPE_SUFFIX] = _unscored_entry(scores.head, "disabled")
     return entries
 
 
@@ -171,15 +179,21 @@ def _split(score: GroupScore) -> dict[str, float | None] | None:
     return {name: _finite(part) for name, part in parts.items()}
 
 
-def _disabled_entry(scores: CaseScores) -> dict[str, Any]:
+def _not_covered_entry(score: GroupScore, whole: int) -> dict[str, Any]:
+    """What nobody knows the sensitivity of, with how much that is."""
+    entry = _unscored_entry(score.group, score.status)
+    return {**entry, "reason": score.reason, "weight_share": score.group.weights / whole}
+
+
+def _unscored_entry(group: Group, status: Status) -> dict[str, Any]:
     return {
         "formats": [UNQUANTIZED_LABEL],
         "scores": [0.0],
-        "costs": [float(scores.head.weights)],
+        "costs": [float(group.weights)],
         "importance": None,
         "rank": None,
-        "modules": list(scores.head.members),
-        "status": "disabled",
+        "modules": list(group.members),
+        "status": status,
         "predicted_kl": None,
         **NOT_KNOWN,
         **NOT_MEASURED,

@@ -30,6 +30,7 @@ def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[st
     yield from _skipped(cases)
     yield _totals(cases)
     yield from _passes(cases)
+    yield from coverage_lines(cases)
     yield from _published(cases)
     if any(record.artifacts for record in cases):
         yield f"artifacts: {display_path(output)}"
@@ -110,6 +111,13 @@ def _passes(records: Iterable[Record]) -> Iterator[str]:
                 f"{model}: {len(triggers)} workers each ran the pass ({seconds}); "
                 "--dist loadgroup keeps a model's cases on one worker"
             )
+
+
+def coverage_lines(records: Iterable[Record]) -> Iterator[str]:
+    """What was not scored of each model; cases that say the same share a line."""
+    cases = collections.Counter((record.model, record.coverage) for record in records if record.coverage)
+    for (model, line), count in cases.items():
+        yield f"{model}: {line} ({count} case{'s' * (count != 1)})"
 
 
 def _published(records: Sequence[Record]) -> Iterator[str]:

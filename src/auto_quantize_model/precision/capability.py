@@ -10,6 +10,7 @@ import torch
 from auto_quantize_model.device_names import parse_device
 from auto_quantize_model.errors import CaseError, InputError, UnavailableError, one_line
 from auto_quantize_model.precision.formats import NVFP4_SCALE_BITS
+from auto_quantize_model.precision.module_quantizers import first_quantizer, quantized_sample
 from auto_quantize_model.precision.quantizers import build_quantizers
 
 if TYPE_CHECKING:
@@ -52,20 +53,29 @@ def check_format(resolved: ResolvedFormat, device: torch.device) -> tuple[Format
 @torch.inference_mode()
 def probe(resolved: ResolvedFormat, quantizers: FormatQuantizers, device: torch.device) -> Kernels:
     """Run a format's quantizers once and say which kernels ran."""
-    sample = torch.linspace(-3, 3, 128, device=device).reshape(2, 64)
     try:
-        quantizers.quantize_weight(sample)
-        if quantizers.input is not None:
-            quantizers.quantize_input(sample, sample.abs().amax())
+        weight, inputs = _run_once(quantizers, device)
     except CaseError:
         raise
     except Exception as error:
         raise CaseError(f"format '{resolved.name}' cannot run on {device}: {one_line(error)}") from error
-    return Kernels(_kernel(quantizers.weight, device), _kernel(quantizers.input, device))
+    return Kernels(_kernel(weight, device), _kernel(inputs, device))
+
+
+def _run_once(quantizers: FormatQuantizers, device: torch.device) -> tuple[Any, Any]:
+    """The quantizers of the weight and of the input, after both have run."""
+    if quantizers.by_module:
+        layer = quantized_sample(quantizers, device)
+        return first_quantizer(layer.weight_quantizer), first_quantizer(layer.input_quantizer)
+    sample = torch.linspace(-3, 3, 128, device=device).reshape(2, 64)
+    quantizers.quantize_weight(sample)
+    if quantizers.input is not None:
+        quantizers.quantize_input(sample, sample.abs().amax())
+    return quantizers.weight, quantizers.input
 
 
 def _kernel(quantizer: Any, device: torch.device) -> str:
-    if quantizer is None:
+    if quantizer is None or not quantizer.is_enabled:
         return "none"
     if quantizer.backend is not None:
         return str(quantizer.backend)

@@ -13,9 +13,19 @@ from auto_quantize_model.precision import fp4
 from auto_quantize_model.precision.formats import with_backends
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from auto_quantize_model.precision.formats import ResolvedFormat
+
+
+_WHOLE_MODEL = {
+    "gptq": "needs the model's layers in sequence, each on what the quantized ones before it give",
+    "lsq": "trains scales through the whole model",
+    "dual_lsq": "trains scales through the whole model",
+}
+"""The calibration algorithms that need more than one layer's inputs, and why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,6 +41,12 @@ class FormatQuantizers:
     """Equal for formats that quantize inputs alike; None where inputs stay as they are."""
     calibrated: bool
     """Whether the input's maximum comes from calibration, or from each batch by itself."""
+    entries: Sequence[Any] = ()
+    """ModelOpt's own list of which quantizer is configured how, for modules that are more than a product."""
+    algorithm: Any = None
+    """Where a product will not do, ModelOpt's calibration algorithm: it runs on what each module was called with."""
+    by_module: bool = False
+    """Whether a format needs ModelOpt's own quantized layers, run again on their inputs; it has no `weight` then."""
 
     def quantize_weight(self, weight: Tensor) -> Tensor:
         """Quantize a weight the way ModelOpt calibrates and quantizes it in a model."""
@@ -60,14 +76,13 @@ def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQu
     from modelopt.torch.quantization.conversion import set_quantizer_by_cfg
     from modelopt.torch.quantization.nn import QuantModuleRegistry
 
-    if resolved.algorithm not in (None, "max", {"method": "max"}):
-        raise NotCoveredError(f"format '{resolved.name}' is calibrated by {resolved.algorithm!r}")
     linear = QuantModuleRegistry.convert(torch.nn.Linear(1, 1, bias=False, device=device))
-    set_quantizer_by_cfg(linear, QuantizeConfig(**modelopt_config(resolved, device)).quant_cfg)
-    calibrated = resolved.algorithm is not None
+    config = QuantizeConfig(**modelopt_config(resolved, device))
+    set_quantizer_by_cfg(linear, config.quant_cfg)
     weight, inputs = linear.weight_quantizer, linear.input_quantizer
-    for role, quantizer in (("weight", weight), ("input", inputs)):
-        _check_covered(resolved.name, role, quantizer)
+    if not _is_product(resolved, weight, inputs):
+        return _by_module(resolved, config, inputs)
+    calibrated = resolved.algorithm is not None
     if calibrated:
         weight._calibrator = calibrator_without_assertions(weight._calibrator)
     return FormatQuantizers(
@@ -76,28 +91,51 @@ def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQu
         weight_key=f"{_format_key(weight)} calibrated={calibrated}",
         input_key=f"{_format_key(inputs)} calibrated={calibrated}" if inputs.is_enabled else None,
         calibrated=calibrated,
+        entries=config.quant_cfg,
     )
 
 
-def _check_covered(name: str, role: str, quantizer: Any) -> None:
+def _by_module(resolved: ResolvedFormat, config: Any, inputs: Any) -> FormatQuantizers:
+    method = resolved.algorithm.get("method") if isinstance(resolved.algorithm, dict) else resolved.algorithm
+    if method in _WHOLE_MODEL:
+        raise NotCoveredError(f"format '{resolved.name}' is calibrated by '{method}', which {_WHOLE_MODEL[method]}")
+    quantizes_inputs = any(each.is_enabled for each in inputs.modules() if hasattr(each, "is_enabled"))
+    return FormatQuantizers(
+        weight=None,
+        input=None,
+        weight_key=resolved.sha256,
+        input_key=resolved.sha256 if quantizes_inputs else None,
+        calibrated=resolved.algorithm is not None,
+        entries=config.quant_cfg,
+        algorithm=resolved.algorithm,
+        by_module=True,
+    )
+
+
+def _is_product(resolved: ResolvedFormat, weight: Any, inputs: Any) -> bool:
+    """Whether a layer's quantized output is the product of its quantized weight and its quantized input."""
+    if resolved.algorithm not in (None, "max", {"method": "max"}):
+        return False
+    return _is_simple(weight, is_input=False) and _is_simple(inputs, is_input=True)
+
+
+def _is_simple(quantizer: Any, *, is_input: bool) -> bool:
+    """Whether a maximum, or that of each block, is all that a quantizer needs to know of its tensor."""
     from modelopt.torch.quantization.calib import MaxCalibrator
     from modelopt.torch.quantization.nn import TensorQuantizer
 
     if not isinstance(quantizer, TensorQuantizer):
-        raise NotCoveredError(f"format '{name}' quantizes a tensor in several steps")
+        return False
     if not quantizer.is_enabled:
-        return
+        return True
     blocks = quantizer.block_sizes
+    static_blocks = blocks is not None and blocks.get("type") != "dynamic"
     if quantizer._use_constant_amax or quantizer._constant_amax is not None or quantizer._dynamic:
-        raise NotCoveredError(f"format '{name}' takes its {role} maximum from elsewhere than calibration")
-    if type(quantizer._calibrator) is not MaxCalibrator:
-        raise NotCoveredError(f"format '{name}' calibrates its {role} by other than the maximum")
-    if blocks is not None and blocks.get("type") != "dynamic" and blocks.get("scale_bits"):
-        raise NotCoveredError(f"format '{name}' scales its {role} blocks in two static levels")
-    if role == "weight":
-        return
-    if quantizer.axis is not None or (blocks is not None and blocks.get("type") != "dynamic"):
-        raise NotCoveredError(f"format '{name}' quantizes inputs neither per tensor nor per dynamic block")
+        return False
+    if type(quantizer._calibrator) is not MaxCalibrator or (static_blocks and blocks.get("scale_bits")):
+        return False
+    # Rows of all batches are quantized together, so an input has one maximum, or blocks that go by their own.
+    return not is_input or (quantizer.axis is None and not static_blocks)
 
 
 def _format_key(quantizer: Any) -> str:

@@ -12,14 +12,14 @@ from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engine.measurement.held_out import tokens_of
+from auto_quantize_model.engine.measurement.maxima import Maxima, check_measurable
 from auto_quantize_model.engine.measurement.measure import measure
-from auto_quantize_model.engine.measurement.quantizing import Quantized
 from auto_quantize_model.engine.preparation import prepare
-from auto_quantize_model.engine.replay.variants import input_maximum
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.measuring import MeasureSettings
 from auto_quantize_model.plan import format_key, plan_passes
+from auto_quantize_model.precision.conversion import convert_others
 from auto_quantize_model.recipes.candidates import NONE
 from auto_quantize_model.recipes.modelopt_choice import modelopts_choice
 from auto_quantize_model.recipes.proof import MODELOPTS_OWN, Rival, proof_of
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.engine.measurement.quantizing import Quantized
     from auto_quantize_model.engine.preparation import PreparedPass
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.recipes.candidates import Candidates
@@ -134,13 +135,15 @@ class Prover:
         self._progress("load", 1, 1)
         layout = find_groups(loaded)
         batches, size = tokenize(plan, loaded), plan.size_of(case)
-        maxima = capture(loaded, layout, batches, (), plan.probes, self._progress).maxima()
-        of_group = dict(zip((group.name for group in layout.groups), maxima, strict=True))
+        convert_others(loaded.model, loaded.in_scope)
+        maxima = Maxima.of(capture(loaded, layout, batches, (), plan.probes, self._progress))
+        of_name = {group.name: group for group in layout.groups}
 
         def quantized(group: str, pair: str) -> Quantized:
             quantizers = self._prepared.formats[format_key(self._cases[pair])].quantizers
             assert quantizers is not None  # noqa: S101  replay has them all
-            return Quantized(quantizers, input_maximum(quantizers, of_group[group], size))
+            check_measurable(pair, quantizers, layout.groups)
+            return maxima.quantized(of_name[group], quantizers, size)
 
         really = [
             {group: quantized(group, pair) for group, pair in assignment.items() if pair != NONE}

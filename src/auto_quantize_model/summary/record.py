@@ -34,6 +34,8 @@ class Record:
     measured_kl: float | None = None
     """With every group quantized that the search quantizes; None where it was not measured."""
     most_sensitive_group: str | None = None
+    coverage: str | None = None
+    """How much of the weights was scored and what the rest is; None where all was."""
     total_ratio: float | None = None
     """The total score, as a multiple of the baseline's."""
     worst_group: str | None = None
@@ -54,12 +56,14 @@ class Record:
 
     def note_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Take over the totals of the case's manifest."""
+        from auto_quantize_model.manifest.coverage import coverage_line
         from auto_quantize_model.reports.markdown import total_predicted_kl
         from auto_quantize_model.reports.rows import rows
 
         self.total_score = manifest["autoquant_state"]["score"]
         self.total_predicted_kl = total_predicted_kl(manifest)
         self.measured_kl = None if manifest.get("measured") is None else manifest["measured"]["kl"]
+        self.coverage = coverage_line(manifest)
         first = rows(manifest)[0]
         self.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
 

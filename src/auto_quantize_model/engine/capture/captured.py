@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture.files import to_host
-from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, recording
+from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, Head, names_of, recording
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.errors import NotCoveredError
 from auto_quantize_model.reporting import silent
@@ -18,11 +18,11 @@ from auto_quantize_model.reporting import silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.calls import Call
     from auto_quantize_model.engine.capture.files import CaptureFiles
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.capture.recording import Recorder
@@ -48,12 +48,14 @@ class GroupRows:
     group: Group
     inputs: list[Tensor]
     gradients: dict[str, list[list[Tensor]]]
-    """By layer: of every batch the loss's, then that of every probe."""
+    """By layer, or by the module that it is scored at: of every batch the loss's, then that of every probe."""
+    calls: dict[str, dict[int, Call]] = dataclasses.field(default_factory=dict)
+    """By module that runs again: how it was called in each batch."""
 
     @property
     def complete(self) -> bool:
         """Whether there is anything to score with."""
-        return bool(self.inputs) and all(self.gradients.values())
+        return bool(self.inputs or any(self.calls.values())) and all(self.gradients.values())
 
 
 class Captured:
@@ -68,7 +70,8 @@ class Captured:
         """How many batches this process captured; the others were there, or came from another process."""
         self._placement = placement
         self._left = {"device": placement.device_bytes, "host": placement.host_bytes}
-        self._heads: dict[int, tuple[Tensor, Tensor]] = {}
+        self._heads: dict[int, Head] = {}
+        self._problems: dict[str, str] = {}
 
     def fill(self, recorder: Recorder, batches: Sequence[TokenBatch], progress: Progress) -> None:
         """Capture every batch that is not there yet."""
@@ -97,19 +100,37 @@ class Captured:
 
     def maxima(self) -> NDArray[np.float32]:
         """Every group's maximum in every batch."""
-        stacked = stack_on_host(self._heads[index][0] for index in sorted(self._heads))
+        stacked = stack_on_host(self._heads[index].maxima for index in sorted(self._heads))
         values: NDArray[np.float32] = stacked.T.clamp(min=0).numpy()
         return values
 
+    def inner_maxima(self) -> dict[str, NDArray[np.float32]]:
+        """In every batch, the maximum that each input quantizer inside a module saw; negative where it saw nothing."""
+        names = sorted({name for head in self._heads.values() for name in head.inner})
+        result = {name: np.full(len(self._heads), UNSEEN, dtype=np.float32) for name in names}
+        for place, index in enumerate(sorted(self._heads)):
+            for name, maximum in self._heads[index].inner.items():
+                result[name][place] = float(maximum)
+        return result
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why there is nothing to score a group with, by its name."""
+        return self._problems
+
     def take(self, group: Group) -> GroupRows:
         """What a group saw; it leaves memory with this."""
-        rows = GroupRows(group, [], {name: [] for name in group.members})
-        for index in self.scored:
-            inputs, gradients = self._rows_of(index, group)
-            if inputs is not None:
-                rows.inputs.append(inputs)
-            for name, of_layer in gradients.items():
-                rows.gradients[name].append(of_layer)
+        places = group.scored_at or group.members
+        rows = GroupRows(group, [], {name: [] for name in places}, {name: {} for name in places})
+        for index in sorted(self._heads):
+            batch = self._part(index, group)
+            if group.name in batch.inputs:
+                rows.inputs.append(batch.inputs[group.name])
+            for name in places:
+                if name in batch.gradients:
+                    rows.gradients[name].append(batch.gradients[name])
+                if name in batch.calls:
+                    rows.calls[name][index] = batch.calls[name]
         return rows
 
     @property
@@ -117,42 +138,46 @@ class Captured:
         """Whether some of the rows must be read from files."""
         return any(index not in self.batches for index in self.scored)
 
-    def _rows_of(self, index: int, group: Group) -> tuple[Tensor | None, dict[str, list[Tensor]]]:
+    def _part(self, index: int, group: Group) -> CapturedBatch:
+        """What a batch has of a group."""
         batch = self.batches.get(index)
+        if batch is None and self._placement.files is not None:
+            return self._placement.files.read_part(index, names_of(group))
+        part = CapturedBatch(torch.empty(0), torch.empty(0))
         if batch is not None:
-            gradients = {name: batch.gradients.pop(name) for name in group.members if name in batch.gradients}
-            return batch.inputs.pop(group.name, None), gradients
-        assert self._placement.files is not None  # noqa: S101  what is in neither place was never captured
-        return self._placement.files.read_rows(index, group.name, group.members)
+            for name in names_of(group):
+                for mine, others in ((part.inputs, batch.inputs), (part.gradients, batch.gradients)):
+                    if name in others:
+                        mine[name] = others.pop(name)  # type: ignore[assignment]
+                if name in batch.calls:
+                    part.calls[name] = batch.calls.pop(name)
+        return part
 
     def _keep(self, index: int, batch: CapturedBatch) -> None:
-        self._heads[index] = (batch.maxima, batch.outside)
+        self._heads[index] = Head(batch.maxima, batch.outside, batch.inner, batch.problems)
         files = self._placement.files
         if files is not None:
             files.write(index, batch)
-        if index not in self.scored:
+        size = batch.nbytes
+        if not size:
             return
-        tensors = [*batch.inputs.values(), *itertools.chain.from_iterable(batch.gradients.values())]
-        size = sum(tensor.nbytes for tensor in tensors)
         if size <= self._left["device"]:
             self._left["device"] -= size
             self.batches[index] = batch
         elif size <= self._left["host"] or files is None:
             self._left["host"] -= size
-            self.batches[index] = dataclasses.replace(
-                batch,
-                inputs={name: to_host(tensor) for name, tensor in batch.inputs.items()},
-                gradients={name: [to_host(each) for each in tensors] for name, tensors in batch.gradients.items()},
-            )
+            self.batches[index] = batch.moved(to_host)
 
     def _check(self) -> None:
         """Make sure that leaving out the uncounted positions left out nothing; one look for all groups."""
-        unseen = stack_on_host(maxima for maxima, _ in self._heads.values()) == UNSEEN
+        for index in sorted(self._heads):
+            self._problems = {**self._heads[index].problems, **self._problems}
+        unseen = stack_on_host(head.maxima for head in self._heads.values()) == UNSEEN
         partly = unseen.any(dim=0) & ~unseen.all(dim=0)
-        if bool(partly.any()):
-            name = self.layout.groups[int(partly.nonzero()[0])].name
-            raise NotCoveredError(f"'{name}' does not run for every batch")
-        if bool(stack_on_host(outside for _, outside in self._heads.values()).any()):
+        for place in partly.nonzero().flatten():
+            name = self.layout.groups[int(place)].name
+            self._problems.setdefault(name, f"'{name}' does not run for every batch")
+        if bool(stack_on_host(head.outside for head in self._heads.values()).any()):
             raise NotCoveredError("positions outside the loss receive gradient, so the model is not causal")
 
 
@@ -169,9 +194,11 @@ def capture(
     probes: int,
     progress: Progress = silent,
     placement: Placement | None = None,
+    *,
+    calls: bool = False,
 ) -> Captured:
-    """Run every batch once, or find it where it was kept."""
+    """Run every batch once, or find it where it was kept; with `calls`, keep what every layer was called with."""
     captured = Captured(layout, scored, placement or Placement())
-    with recording(loaded, layout, probes) as recorder:
+    with recording(loaded, layout, probes, calls=calls) as recorder:
         captured.fill(recorder, batches, progress)
     return captured

@@ -14,7 +14,9 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from auto_quantize_model.engine.capture.calls import Call
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
+from auto_quantize_model.engine.capture.recording import CapturedBatch, Head
 from auto_quantize_model.errors import CaseError, InputError, one_line
 from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import PART, replace_file, replace_text
@@ -26,10 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
-    from auto_quantize_model.engine.capture.recording import CapturedBatch
 
 _CHECKSUMS = "crc32"
-_MAXIMA, _OUTSIDE, _INPUT = "maxima", "outside", "input."
+_MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
 
 
 class DamagedCaptureError(CaseError):
@@ -71,16 +72,30 @@ class CaptureFiles:
         except (OSError, SafetensorError) as error:
             raise unwritable(self.folder, error) from None
 
-    def read_head(self, index: int) -> tuple[Tensor, Tensor]:
-        """A batch's maxima, and its largest gradient where there should be none."""
-        return self._tensor(index, _MAXIMA), self._tensor(index, _OUTSIDE)
-
-    def read_rows(self, index: int, group: str, layers: Iterable[str]) -> tuple[Tensor | None, dict[str, list[Tensor]]]:
-        """The input rows of a group and the gradient rows of its layers, as far as the batch has them."""
+    def read_head(self, index: int) -> Head:
+        """What of a batch is no rows."""
         names = self._checksums(index)
-        inputs = self._tensor(index, _INPUT + group) if _INPUT + group in names else None
-        gradients = {layer: list(self._gradients(index, layer)) for layer in layers}
-        return inputs, {layer: of_layer for layer, of_layer in gradients.items() if of_layer}
+        inner = {name: self._tensor(index, _INNER + name) for name in _after(_INNER, names)}
+        problems = {
+            name: self._tensor(index, _PROBLEM + name).numpy().tobytes().decode() for name in _after(_PROBLEM, names)
+        }
+        return Head(self._tensor(index, _MAXIMA), self._tensor(index, _OUTSIDE), inner, problems)
+
+    def read_part(self, index: int, names: Iterable[str]) -> CapturedBatch:
+        """What a batch has of some layers and modules."""
+        there = self._checksums(index)
+        nothing = torch.empty(0)
+        part = CapturedBatch(nothing, nothing)
+        for name in names:
+            if _INPUT + name in there:
+                part.inputs[name] = self._tensor(index, _INPUT + name)
+            gradients = list(self._gradients(index, name))
+            if gradients:
+                part.gradients[name] = gradients
+            of_call = list(_after(_call(name), there))
+            if of_call:
+                part.calls[name] = Call.from_named({each: self._tensor(index, _call(name) + each) for each in of_call})
+        return part
 
     def _gradients(self, index: int, layer: str) -> Iterator[Tensor]:
         names = self._checksums(index)
@@ -151,7 +166,23 @@ def _named(batch: CapturedBatch) -> dict[str, Tensor]:
             for name, tensors in batch.gradients.items()
             for number, tensor in enumerate(tensors)
         },
+        **{
+            _call(name) + part: tensor for name, call in batch.calls.items() for part, tensor in call.to_named().items()
+        },
+        **{_INNER + name: maximum for name, maximum in batch.inner.items()},
+        **{
+            _PROBLEM + name: torch.frombuffer(bytearray(reason.encode()), dtype=torch.uint8)
+            for name, reason in batch.problems.items()
+        },
     }
+
+
+def _after(prefix: str, names: Iterable[str]) -> Iterator[str]:
+    return (name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+
+def _call(module: str) -> str:
+    return f"call.{module}#"
 
 
 def _gradient(number: int, layer: str) -> str:
@@ -160,7 +191,12 @@ def _gradient(number: int, layer: str) -> str:
 
 def _on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Copies on the host, waited for once and not tensor by tensor."""
-    copies = {name: to_host(tensor).contiguous() for name, tensor in tensors.items()}
+    # What several modules were called with is one tensor, and a file holds each by itself.
+    seen: set[int] = set()
+    copies: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        copies[name] = (tensor.clone() if id(tensor) in seen else to_host(tensor)).contiguous()
+        seen.add(id(tensor))
     for device in {tensor.device for tensor in tensors.values() if tensor.device.type == "cuda"}:
         torch.cuda.synchronize(device)
     return copies

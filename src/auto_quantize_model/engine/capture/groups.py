@@ -1,79 +1,67 @@
-"""Which linear layers share a precision: ModelOpt's own grouping rules, applied to a loaded model."""
+"""Which modules share a precision and where they are scored: ModelOpt's own rules, applied to a loaded model."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from auto_quantize_model.errors import CaseError, NotCoveredError
+from auto_quantize_model.errors import CaseError
+from auto_quantize_model.precision.conversion import Matrices, structure
 from auto_quantize_model.scores import Group
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from auto_quantize_model.families.loaded import LoadedModel
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
-    """The scored groups of a model, in the model's order, and the head that is never quantized."""
+    """The groups of a model, in the model's order, and what is never quantized."""
 
     groups: tuple[Group, ...]
+    """What ModelOpt's search quantizes."""
     head: Group
+    left_out: tuple[tuple[Group, str], ...] = ()
+    """The other weight matrices in scope, with the reason why nothing is known of them."""
 
 
 def find_groups(loaded: LoadedModel) -> Layout:
-    """Group the language model's linear layers as ModelOpt's `auto_quantize` does."""
+    """Group the language model's weights as ModelOpt's `auto_quantize` does; what it leaves alone is told apart."""
     rules = _Rules(loaded)
-    members: dict[str, list[tuple[str, torch.nn.Linear]]] = {}
-    for name, module in loaded.linears():
-        members.setdefault(rules.key(name), []).append((name, module))
+    members: dict[str, list[Matrices]] = {}
+    left_out = []
+    for found in structure(loaded.model, loaded.in_scope):
+        if found.quantizable:
+            members.setdefault(rules.key(found.name), []).append(found)
+        else:
+            alone = Group((found.name,), (found.module_type,), found.weights)
+            left_out.append((alone, f"ModelOpt does not quantize {found.module_type}"))
     if not members:
-        raise CaseError(_why_no_group(loaded))
-    groups = tuple(_group(layers) for layers in members.values())
-    return Layout(groups, _group([(loaded.head, loaded.model.get_submodule(loaded.head))]))
+        raise CaseError(_why_no_group(left_out))
+    groups = tuple(_group(layers, rules) for layers in members.values())
+    head = _group([Matrices(loaded.head, loaded.model.get_submodule(loaded.head))], None)
+    return Layout(groups, head, tuple(left_out))
 
 
-def check_covered_by_replay(loaded: LoadedModel, layout: Layout) -> None:
-    """Refuse a model whose groups ModelOpt scores elsewhere than at their own linear layers."""
-    rules = _Rules(loaded)
-    for group in layout.groups:
-        for member in group.members:
-            if rules.scored_elsewhere(member):
-                raise NotCoveredError(f"'{member}' is scored at its experts' common output")
-    for name, module in loaded.model.named_modules():
-        if loaded.in_scope(name) and _other_quantizable(module):
-            raise NotCoveredError(f"'{name}' ({type(module).__name__}) is quantized by ModelOpt but is no linear layer")
+def _why_no_group(left_out: Sequence[tuple[Group, str]]) -> str:
+    other = "only its head and what is never quantized"
+    if left_out:
+        group, reason = left_out[0]
+        other = f"its weights are in others, such as '{group.name}': {reason}"
+    return f"the language model has nothing that can be scored: {other}; neither engine scores such a model"
 
 
-def _why_no_group(loaded: LoadedModel) -> str:
-    other = next(
-        (
-            f"its weights are in others, such as '{name}' ({type(module).__name__})"
-            for name, module in loaded.model.named_modules()
-            if loaded.in_scope(name) and _other_quantizable(module)
-        ),
-        "only its head and what is never quantized",
-    )
-    return f"the language model has no linear layer to score: {other}; neither engine scores such a model"
-
-
-def _group(members: list[tuple[str, torch.nn.Linear]]) -> Group:
+def _group(members: Sequence[Matrices], rules: _Rules | None) -> Group:
+    names = tuple(each.name for each in members)
+    scored_at = names if rules is None else tuple(dict.fromkeys(map(rules.scored_at, names)))
+    plain = scored_at == names and all(each.is_linear for each in members)
     return Group(
-        members=tuple(name for name, _ in members),
-        module_types=tuple(f"Quant{type(module).__name__}" for _, module in members),
-        weights=sum(module.weight.numel() for _, module in members),
+        members=names,
+        module_types=tuple(each.quantized_type for each in members),
+        weights=sum(each.weights for each in members),
+        scored_at=() if plain else scored_at,
     )
-
-
-def _other_quantizable(module: torch.nn.Module) -> bool:
-    from modelopt.torch.quantization.nn import QuantModuleRegistry
-
-    if isinstance(module, torch.nn.Linear | torch.nn.Embedding):
-        return False
-    # Stacked experts join ModelOpt's registry only when it meets them, so they are known by their shape.
-    least = 2 if type(module) in QuantModuleRegistry else 3
-    return any(parameter.dim() >= least for parameter in module.parameters(recurse=False))
 
 
 class _Rules:
@@ -92,6 +80,10 @@ class _Rules:
                 return str(key)
         return name
 
-    def scored_elsewhere(self, name: str) -> bool:
-        rules = self._searcher.score_module_rules
-        return any(self._searcher._apply_score_group_rule(name, rule) is not None for rule in rules)
+    def scored_at(self, name: str) -> str:
+        """The module at whose output a member's quantization is scored."""
+        for rule in self._searcher.score_module_rules:
+            where = self._searcher._apply_score_group_rule(name, rule)
+            if where is not None:
+                return str(where)
+        return name

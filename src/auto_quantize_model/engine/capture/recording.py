@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from auto_quantize_model.engine.capture.batches import causal_loss, counted_logits
+from auto_quantize_model.engine.capture.calls import Call, CallError, first_result
 from auto_quantize_model.engine.capture.probes import probe_gradients
-from auto_quantize_model.errors import NotCoveredError
+from auto_quantize_model.precision.conversion import input_quantizers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor, nn
 
@@ -37,13 +39,45 @@ class CapturedBatch:
     inputs: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """By group; empty where the batch only calibrates."""
     gradients: dict[str, list[Tensor]] = dataclasses.field(default_factory=dict)
-    """By layer: the loss's, then that of every probe."""
+    """By layer, or by the module that a group is scored at: the loss's, then that of every probe."""
+    calls: dict[str, Call] = dataclasses.field(default_factory=dict)
+    """How modules that run again in replay were called, by name; padding included."""
+    inner: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """The absolute maxima that input quantizers inside such a module saw, by their names."""
+    problems: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Why there is nothing to score a group with, by its name."""
+
+    @property
+    def nbytes(self) -> int:
+        """What its rows take; a tensor that several calls share counts once."""
+        tensors = [*self.inputs.values(), *itertools.chain.from_iterable(self.gradients.values())]
+        tensors += itertools.chain.from_iterable(call.tensors for call in self.calls.values())
+        return sum({id(tensor): tensor.nbytes for tensor in tensors}.values())
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> CapturedBatch:
+        """The same with its rows elsewhere."""
+        return dataclasses.replace(
+            self,
+            inputs={name: move(tensor) for name, tensor in self.inputs.items()},
+            gradients={name: [move(each) for each in tensors] for name, tensors in self.gradients.items()},
+            calls={name: call.moved(move) for name, call in self.calls.items()},
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Head:
+    """What of a batch is always in memory: the fields of `CapturedBatch` that are no rows."""
+
+    maxima: Tensor
+    outside: Tensor
+    inner: Mapping[str, Tensor]
+    problems: Mapping[str, str]
 
 
 @contextlib.contextmanager
-def recording(loaded: LoadedModel, layout: Layout, probes: int) -> Iterator[Recorder]:
+def recording(loaded: LoadedModel, layout: Layout, probes: int, *, calls: bool = False) -> Iterator[Recorder]:
     """Keep the hooks on a model for the duration of a `with` block."""
-    recorder = Recorder(loaded, layout, probes)
+    recorder = Recorder(loaded, layout, probes, calls=calls)
     handles = recorder.attach()
     try:
         yield recorder
@@ -53,21 +87,18 @@ def recording(loaded: LoadedModel, layout: Layout, probes: int) -> Iterator[Reco
 
 
 class Recorder:
-    """The hooks on a model's linear layers, and what they record of one batch."""
+    """The hooks on a model's modules, and what they record of one batch."""
 
-    def __init__(self, loaded: LoadedModel, layout: Layout, probes: int) -> None:
+    def __init__(self, loaded: LoadedModel, layout: Layout, probes: int, *, calls: bool = False) -> None:
+        """With `calls`, also keep what every layer was called with, in batches that only calibrate too."""
         self._loaded = loaded
         self._layout = layout
         self._probes = probes
+        self._keep_calls = calls
         self._scoring = False
         self._positions = 0
         self._rows = self._other_rows = torch.empty(0)
-        self._seen: dict[str, Tensor] = {}
-        self._called: set[str] = set()
-        self._maxima: dict[str, Tensor] = {}
-        self._outside: list[Tensor] = []
-        self._inputs: dict[str, Tensor] = {}
-        self._gradients: dict[str, list[Tensor]] = {}
+        self._begin_empty()
 
     def record(self, batch: TokenBatch, *, scoring: bool) -> CapturedBatch:
         """Run a batch: forward and backward if it scores, else forward and without logits."""
@@ -83,11 +114,25 @@ class Recorder:
         model = self._loaded.model
         handles = [model.get_input_embeddings().register_forward_hook(self._start_gradient)]
         for group in self._layout.groups:
-            for name in group.members:
-                module: nn.Module = model.get_submodule(name)
-                handles.append(module.register_forward_pre_hook(self._on_input(name, group)))
-                handles.append(module.register_forward_hook(self._on_output(name)))
+            handles += self._attach_to_module(group) if group.scored_at else self._attach_to_layers(group)
         return handles
+
+    def _attach_to_layers(self, group: Group) -> Iterator[Any]:
+        for name in group.members:
+            module: nn.Module = self._loaded.model.get_submodule(name)
+            yield module.register_forward_pre_hook(self._on_input(name, group))
+            yield module.register_forward_hook(self._on_output(name, group))
+            if self._keep_calls:
+                yield module.register_forward_pre_hook(self._on_call(name, group), with_kwargs=True)
+
+    def _attach_to_module(self, group: Group) -> Iterator[Any]:
+        model = self._loaded.model
+        for name in group.scored_at:
+            module: nn.Module = model.get_submodule(name)
+            yield module.register_forward_pre_hook(self._on_call(name, group), with_kwargs=True)
+            yield module.register_forward_hook(self._on_output(name, group))
+        for name, quantizer in input_quantizers(model, group.members):
+            yield quantizer.register_forward_pre_hook(self._on_inner_input(name, group))
 
     @torch.enable_grad()
     def _score(self, batch: TokenBatch) -> None:
@@ -105,22 +150,37 @@ class Recorder:
         self._scoring, self._positions = scoring, batch.input_ids.numel()
         counted = batch.counted.flatten()
         self._rows, self._other_rows = counted.nonzero().squeeze(1), (~counted).nonzero().squeeze(1)
-        self._seen, self._called = {}, set()
-        self._maxima, self._outside, self._inputs, self._gradients = {}, [], {}, {}
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._seen: dict[str, Tensor] = {}
+        self._called: set[str] = set()
+        self._copies: dict[int, tuple[Tensor, Tensor]] = {}
+        self._maxima: dict[str, Tensor] = {}
+        self._outside: list[Tensor] = []
+        self._inputs: dict[str, Tensor] = {}
+        self._gradients: dict[str, list[Tensor]] = {}
+        self._calls: dict[str, Call] = {}
+        self._inner: dict[str, Tensor] = {}
+        self._problems: dict[str, str] = {}
 
     def _taken(self) -> CapturedBatch:
         device = self._loaded.device
         unseen, none = torch.full((), UNSEEN, device=device), torch.zeros((), device=device)
         maxima = [self._maxima.get(group.name, unseen).to(device).float() for group in self._layout.groups]
         outside = [each.to(device).float() for each in self._outside]
+        lost = {name for group in self._layout.groups if group.name in self._problems for name in names_of(group)}
         taken = CapturedBatch(
             maxima=torch.stack(maxima),
             outside=torch.stack([none, *outside]).amax(),
-            inputs=self._inputs,
-            gradients=self._gradients,
+            inputs=_without(self._inputs, lost),
+            gradients=_without(self._gradients, lost),
+            calls=_without(self._calls, lost),
+            inner={name: maximum.float() for name, maximum in self._inner.items()},
+            problems=self._problems,
         )
         # What the model ran with must not outlive the batch.
-        self._seen, self._inputs, self._gradients = {}, {}, {}
+        self._begin_empty()
         return taken
 
     def _start_gradient(self, _module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
@@ -129,10 +189,14 @@ class Recorder:
 
     def _on_input(self, name: str, group: Group) -> Any:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            self._check_call(name, inputs[0])
+            self._check_once(name, group)
+            if inputs[0].numel() != self._positions * inputs[0].shape[-1]:
+                self._problems.setdefault(group.name, f"'{name}' does not see every token")
+            if group.name in self._problems:
+                return
             if group.name in self._seen:
                 if self._seen[group.name] is not inputs[0]:
-                    raise NotCoveredError(f"'{name}' and '{group.name}' share a precision but not an input")
+                    self._problems[group.name] = f"'{name}' and '{group.name}' share a precision but not an input"
                 return
             self._seen[group.name] = inputs[0]
             values = inputs[0].detach()
@@ -142,7 +206,34 @@ class Recorder:
 
         return hook
 
-    def _on_output(self, name: str) -> Any:
+    def _on_call(self, name: str, group: Group) -> Any:
+        def hook(_module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if group.scored_at:
+                self._check_once(name, group)
+                self._maxima.setdefault(group.name, torch.zeros((), device=self._loaded.device))
+            if not (self._scoring or self._keep_calls) or group.name in self._problems:
+                return
+            try:
+                self._calls[name] = Call.of(positional, named).moved(self._copied)
+            except CallError as error:
+                self._problems[group.name] = f"'{name}' cannot run again: {error}"
+
+        return hook
+
+    def _on_inner_input(self, name: str, group: Group) -> Any:
+        def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            values = inputs[0].detach()
+            if not values.numel():
+                return
+            maximum = values.abs().amax()
+            before = self._inner.get(name)
+            self._inner[name] = maximum if before is None else torch.maximum(before, maximum)
+            whole = self._maxima.get(group.name, maximum)
+            self._maxima[group.name] = torch.maximum(whole.to(maximum.device), maximum)
+
+        return hook
+
+    def _on_output(self, name: str, group: Group) -> Any:
         def on_gradient(gradient: Tensor) -> None:
             rows = gradient.flatten(0, -2)
             self._gradients.setdefault(name, []).append(rows.index_select(0, self._rows.to(rows.device)))
@@ -151,15 +242,32 @@ class Recorder:
                 outside = rows.index_select(0, self._other_rows.to(rows.device)).abs()
                 self._outside.append(outside.nan_to_num(nan=0.0, posinf=0.0).amax())
 
-        def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> None:
-            if self._scoring and output.requires_grad:
-                output.register_hook(on_gradient)
+        def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+            values = first_result(output)
+            if values.numel() != self._positions * values.shape[-1]:
+                self._problems.setdefault(group.name, f"'{name}' does not see every token")
+            elif self._scoring and values.requires_grad and group.name not in self._problems:
+                values.register_hook(on_gradient)
 
         return hook
 
-    def _check_call(self, name: str, values: Tensor) -> None:
+    def _check_once(self, name: str, group: Group) -> None:
         if name in self._called:
-            raise NotCoveredError(f"'{name}' runs more than once a pass")
-        if values.numel() != self._positions * values.shape[-1]:
-            raise NotCoveredError(f"'{name}' does not see every token")
+            self._problems.setdefault(group.name, f"'{name}' runs more than once a pass")
         self._called.add(name)
+
+    def _copied(self, tensor: Tensor) -> Tensor:
+        """A copy that later layers cannot write to; what several modules get is copied once."""
+        if id(tensor) not in self._copies:
+            # The original is kept too: another tensor could get its number.
+            self._copies[id(tensor)] = tensor, tensor.clone()
+        return self._copies[id(tensor)][1]
+
+
+def names_of(group: Group) -> tuple[str, ...]:
+    """Under which names a group's captured tensors are."""
+    return group.name, *group.members, *group.scored_at
+
+
+def _without(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

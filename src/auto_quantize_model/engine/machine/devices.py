@@ -20,5 +20,10 @@ def current(device: torch.device) -> AbstractContextManager[object]:
 
 def devices_of(loaded: LoadedModel) -> list[torch.device]:
     """Every device that holds a part of the language model, the first one first."""
-    devices = (module.weight.device for _, module in loaded.linears())
+    devices = (
+        parameter.device
+        for name, module in loaded.model.named_modules()
+        if loaded.in_scope(name)
+        for parameter in module.parameters(recurse=False)
+    )
     return list(dict.fromkeys([loaded.device, *devices]))

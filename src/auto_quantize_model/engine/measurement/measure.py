@@ -101,7 +101,7 @@ class _Measurement:
         self._blocks = blocks
         self._tokens_at_once = TOKENS_AT_ONCE[kind]
         self._most_rows = max(LOGITS_AT_ONCE[kind] // loaded.vocabulary, 1)
-        self._quantizer = GroupQuantizer(loaded, {group.name: group.members for group in groups})
+        self._quantizer = GroupQuantizer(loaded, groups)
         self._count = len(captions)
         self._tokens = np.array([max(len(each) - 1, 0) for each in captions])
         equal = by_length(captions, min(self._tokens_at_once, self._most_rows))

@@ -14,8 +14,6 @@ from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.measurement.captions import caption_tokens
 from auto_quantize_model.engine.measurement.files import MeasuredFiles
 from auto_quantize_model.engine.measurement.measure import assignment_key, measure
-from auto_quantize_model.engine.measurement.quantizing import Quantized
-from auto_quantize_model.engine.replay.variants import input_maximum
 from auto_quantize_model.scores import MEASURED, MeasuredOn
 from auto_quantize_model.statistics.uncertainty import uncertainties
 
@@ -23,12 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.measurement.held_out import HeldOut
+    from auto_quantize_model.engine.measurement.maxima import Maxima
     from auto_quantize_model.engine.measurement.quantizing import Assignment
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.measuring import Scope
@@ -73,7 +71,7 @@ class PassMeasurement:
         layout: Layout,
         plan: PassPlan,
         batches: Sequence[TokenBatch],
-        maxima: NDArray[np.float32],
+        maxima: Maxima,
         scope: Scope,
         held_out: HeldOut | None,
     ) -> None:
@@ -81,7 +79,7 @@ class PassMeasurement:
         self._layout = layout
         self._plan = plan
         self._scope = scope
-        self._maxima = dict(zip((group.name for group in layout.groups), maxima, strict=True))
+        self._maxima = maxima
         self._held_out = held_out
         self._tokens = _tokens_of_captions(plan, batches) if held_out is None else held_out.tokens
 
@@ -138,9 +136,7 @@ class PassMeasurement:
     def _assignments(self, case: Scored) -> dict[str, Assignment]:
         """By the group that is quantized alone; the whole has no name."""
         how = {
-            score.group.name: Quantized(
-                case.quantizers, input_maximum(case.quantizers, self._maxima[score.group.name], case.size)
-            )
+            score.group.name: self._maxima.quantized(score.group, case.quantizers, case.size)
             for score in case.groups
             if score.status in MEASURED
         }

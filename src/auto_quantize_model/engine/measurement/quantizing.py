@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from auto_quantize_model.precision.module_quantizers import quantized_inside
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterable, Iterator
 
     from torch import Tensor, nn
 
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.precision.quantizers import FormatQuantizers
+    from auto_quantize_model.scores import Group
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,11 +28,13 @@ class Quantized:
     quantizers: FormatQuantizers
     maximum: float | None
     """The absolute maximum of the group's input in calibration; None where that has no say."""
+    inner: tuple[tuple[str, float], ...] = ()
+    """Of a group that is more than a product, the maxima by input quantizer."""
 
     @property
     def key(self) -> Hashable:
         """Equal for what quantizes a group in the same way."""
-        return self.quantizers.weight_key, self.quantizers.input_key, self.maximum
+        return self.quantizers.weight_key, self.quantizers.input_key, self.maximum, self.inner
 
 
 Assignment = Mapping[str, Quantized]
@@ -39,9 +44,9 @@ Assignment = Mapping[str, Quantized]
 class GroupQuantizer:
     """Quantizes groups of a model; a weight is quantized once for as long as its block is worked on."""
 
-    def __init__(self, loaded: LoadedModel, members: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, loaded: LoadedModel, groups: Iterable[Group]) -> None:
         self._model = loaded.model
-        self._members = members
+        self._groups = {group.name: group for group in groups}
         self._weights: dict[tuple[str, str], Tensor] = {}
 
     def forget(self) -> None:
@@ -52,14 +57,21 @@ class GroupQuantizer:
     def quantized(self, assignment: Assignment) -> Iterator[None]:
         """Quantize groups for the duration of a `with` block."""
         with contextlib.ExitStack() as undo:
-            for group, how in assignment.items():
-                for name in self._members[group]:
-                    layer = self._model.get_submodule(name)
-                    undo.callback(setattr, layer.weight, "data", layer.weight.data)
-                    layer.weight.data = self._weight(name, layer, how.quantizers)
-                    if how.quantizers.input_key is not None:
-                        undo.callback(layer.register_forward_pre_hook(_on_input(how)).remove)
+            for name, how in assignment.items():
+                group = self._groups[name]
+                if group.scored_at:
+                    undo.enter_context(quantized_inside(self._model, group.members, how.quantizers, dict(how.inner)))
+                else:
+                    self._quantize_layers(group, how, undo)
             yield
+
+    def _quantize_layers(self, group: Group, how: Quantized, undo: contextlib.ExitStack) -> None:
+        for name in group.members:
+            layer = self._model.get_submodule(name)
+            undo.callback(setattr, layer.weight, "data", layer.weight.data)
+            layer.weight.data = self._weight(name, layer, how.quantizers)
+            if how.quantizers.input_key is not None:
+                undo.callback(layer.register_forward_pre_hook(_on_input(how)).remove)
 
     def _weight(self, name: str, layer: nn.Module, quantizers: FormatQuantizers) -> Tensor:
         key = name, quantizers.weight_key

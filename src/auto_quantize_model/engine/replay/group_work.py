@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.engine.capture.captured import GroupRows
     from auto_quantize_model.engine.replay.rows import Rows
-    from auto_quantize_model.engine.replay.variants import InputVariant
+    from auto_quantize_model.engine.replay.variants import InputVariant, Side
+    from auto_quantize_model.plan import FormatSize
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
     Reduce = Callable[[Tensor, Sequence[Tensor]], Tensor]
@@ -75,6 +76,11 @@ class GroupWork:
         self._quantized: dict[str, Tensor] = {}
         self._sums_on_host, self._arrived = _under_way(self._stacked(_norm_and_dots, len(self._gradients)))
         self._forget()
+
+    @property
+    def serves(self) -> list[tuple[tuple[FormatSize, Side], ...]]:
+        """Whom each of the row sums is for."""
+        return [each.serves for variant in self._variants for each in variant.products]
 
     def exercised(self, batches: tuple[int, ...]) -> bool:
         """Whether in the batches' rows both the inputs and the gradients are more than zeros."""

@@ -11,6 +11,7 @@ from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.machine.lookahead import one_ahead, one_behind
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
+from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated_ways, inner_of
 from auto_quantize_model.engine.replay.variants import input_variants
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.reporting import silent
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from auto_quantize_model.engine.capture.captured import Captured, GroupRows
     from auto_quantize_model.engine.replay.rows import Rows
     from auto_quantize_model.engine.replay.score_files import ScoreFiles
-    from auto_quantize_model.engine.replay.variants import InputVariant, Side
+    from auto_quantize_model.engine.replay.variants import Side
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import FormatSize, PassPlan, SizePlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
@@ -46,16 +48,17 @@ def replay(
     *,
     shared: ScoreFiles | None = None,
     chunk_elements: int | None = None,
+    counted: Mapping[int, Tensor] | None = None,
 ) -> dict[FormatSize, list[GroupScore]]:
     """Score every group for every case whose format has quantizers; the capture is emptied on the way.
 
     With `shared`, several processes score each group once between them. Fewer `chunk_elements` take less memory.
     """
-    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements)
+    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements, counted or {})
     groups = captured.layout.groups
     by_group: list[_GroupScores] = []
     if shared is None:
-        for scores in one_behind(map(work.begin, work.rows()), _Begun.finish):
+        for scores in one_behind(map(work.begin, work.rows()), _finish):
             by_group.append(scores)
             progress("replay", len(by_group), len(groups))
     else:
@@ -78,6 +81,10 @@ def replay(
     return {each: [scores[each] for scores in by_group] for each in work.wanted}
 
 
+def _finish(begun: _Begun | _NotCovered) -> _GroupScores:
+    return begun.finish()
+
+
 class _Replay:
     """What the work on every group shares."""
 
@@ -89,6 +96,7 @@ class _Replay:
         rows: Rows,
         formats: Mapping[str, FormatQuantizers],
         chunk_elements: int | None,
+        counted: Mapping[int, Tensor],
     ) -> None:
         keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
         self.wanted = [key for key in keys if key[0] in formats]
@@ -99,53 +107,82 @@ class _Replay:
         self._formats = formats
         self._chunk_elements = chunk_elements
         self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
+        self._inner = captured.inner_maxima()
+        self._counted = counted
 
     def rows(self) -> Iterator[GroupRows]:
         """What every group saw; from disk, while the group before is worked on."""
         taken = map(self._captured.take, self._captured.layout.groups)
         return one_ahead(taken) if self._captured.on_disk else taken
 
-    def begin(self, seen: GroupRows) -> _Begun:
+    def begin(self, seen: GroupRows) -> _Begun | _NotCovered:
         """Start the work on a group; on a GPU it continues while others begin."""
-        maxima = self._maxima[seen.group.name]
-        variants = input_variants(self._plan, self._formats, self.wanted, maxima)
-        work = None
+        group = seen.group
+        problem = self._captured.problems.get(group.name)
+        if problem is not None:
+            return _NotCovered(GroupScore.not_covered(group, problem), self.wanted)
+        begun = _Begun(group, self._plan, self._rows, self.wanted)
         if seen.complete:
-            modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
-            with current(modules[0].weight.device):
-                work = GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
-        return _Begun(seen.group, self._plan, self._rows, variants, work)
+            by_module = [each for each in self.wanted if group.scored_at or self._formats[each[0]].by_module]
+            products = [each for each in self.wanted if each not in by_module]
+            if products:
+                begun.work.append(self._begin_products(seen, products))
+            if by_module:
+                begun.work.append(self._begin_module(seen, by_module))
+        return begun
+
+    def _begin_products(self, seen: GroupRows, wanted: Sequence[FormatSize]) -> GroupWork:
+        modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
+        variants = input_variants(self._plan, self._formats, wanted, self._maxima[seen.group.name])
+        with current(modules[0].weight.device):
+            return GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
+
+    def _begin_module(self, seen: GroupRows, wanted: Sequence[FormatSize]) -> ModuleWork:
+        inner = inner_of(seen.group, self._inner)
+        ways = calibrated_ways(self._plan, self._formats, wanted, inner)
+        return ModuleWork(seen, self._loaded.model, self._rows, self._counted, ways, inner)
+
+
+class _NotCovered:
+    """A group that cannot be scored."""
+
+    def __init__(self, score: GroupScore, wanted: Sequence[FormatSize]) -> None:
+        self._scores = dict.fromkeys(wanted, score)
+
+    def finish(self) -> _GroupScores:
+        """The same for every case."""
+        return self._scores
 
 
 class _Begun:
     """A group whose products are under way."""
 
-    def __init__(
-        self, group: Group, plan: PassPlan, rows: Rows, variants: Sequence[InputVariant], work: GroupWork | None
-    ) -> None:
+    def __init__(self, group: Group, plan: PassPlan, rows: Rows, wanted: Sequence[FormatSize]) -> None:
+        self.work: list[GroupWork | ModuleWork] = []
         self._group = group
         self._plan = plan
         self._rows = rows
-        self._variants = variants
-        self._work = work
+        self._wanted = wanted
 
     def finish(self) -> _GroupScores:
         """Wait for the products, and make the scores of them."""
-        products = [each for variant in self._variants for each in variant.products]
-        nothing = [RowSums.zeros(len(self._rows.batch), self._plan.probes)] * len(products)
-        sums = nothing if self._work is None else self._work.row_sums()
-        sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
-        for each, values in zip(products, sums, strict=True):
-            for key, side in each.serves:
-                sides_of.setdefault(key, {})[side] = values
-        return {
-            key: _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, self._work)
-            for key, sides in sides_of.items()
-        }
+        scores: _GroupScores = {}
+        for work in self.work:
+            sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
+            for serves, values in zip(work.serves, work.row_sums(), strict=True):
+                for key, side in serves:
+                    sides_of.setdefault(key, {})[side] = values
+            for key, sides in sides_of.items():
+                scores[key] = self._score(key, sides, work)
+        nothing: dict[Side, RowSums] = {"both": RowSums.zeros(len(self._rows.batch), self._plan.probes)}
+        return {key: scores.get(key) or self._score(key, nothing, None) for key in self._wanted}
+
+    def _score(self, key: FormatSize, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None) -> GroupScore:
+        return _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, work)
 
 
 def _group_score(
-    group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums], work: GroupWork | None
+    group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None
 ) -> GroupScore:
     sums = sides["both"]
     samples = rows.take(rows.sample, size.scored)
@@ -174,7 +211,7 @@ def _group_score(
     )
 
 
-def _is_lossless(sums: RowSums, size: SizePlan, rows: Rows, work: GroupWork | None) -> bool:
+def _is_lossless(sums: RowSums, size: SizePlan, rows: Rows, work: GroupWork | ModuleWork | None) -> bool:
     """Whether a score of zero was measured: something went through the group, and quantizing it changed nothing."""
     exercised = work is not None and work.exercised(size.scored)
     return exercised and not rows.take(sums.underflowed, size.scored).any()

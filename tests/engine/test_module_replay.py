@@ -1,0 +1,217 @@
+"""Groups that are more than a product, and formats that are: ModelOpt's own search is what they must equal."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import modelopt.torch.quantization as mtq
+import pytest
+import torch
+from tests import small_models
+from tests.engine.modelopt_direct import scored_groups, search_state
+from tests.engine.plain_kl import log_probabilities
+from tests.places import SUITE
+from transformers import DeepseekV3ForCausalLM
+
+from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model.baselines.publish import publish_case
+from auto_quantize_model.checkpoints.opening import open_checkpoint
+from auto_quantize_model.engine.capture.batches import tokenize
+from auto_quantize_model.engines import ENGINES
+from auto_quantize_model.errors import CaseError
+from auto_quantize_model.families import load_model
+from auto_quantize_model.manifest.coverage import coverage_line
+from auto_quantize_model.plan import plan_passes
+from auto_quantize_model.precision.formats import resolve_format
+from auto_quantize_model.precision.quantizers import modelopt_config
+from auto_quantize_model.precision.quiet import modelopt_quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from auto_quantize_model import CaseResult, Suite
+
+# Sizes that end in a batch that is not full.
+SIZES = ("dataset.size_to_max_samples={small: 13, medium: 30, large: 45}", "autoquant.score_size=32")
+# Static inputs in blocks of four bits; inputs that each batch scales by itself.
+PAIRS = ("wfp4_afp4", "wmxfp4_afp8")
+MODELS: dict[str, tuple[Callable[[Path], None], str, int]] = {
+    "mixtral": (small_models.build_mixtral, "causal_lm", 2),
+    "qwen3_moe": (small_models.build_qwen3_moe, "causal_lm", 2),
+    "olmoe": (small_models.build_olmoe, "causal_lm", 2),
+    "deepseek": (small_models.build_deepseek, "causal_lm", 1),
+    "gpt2": (small_models.build_gpt2, "causal_lm", 0),
+    "qwen3_vl_moe": (small_models.build_qwen3_vl_moe, "vlm", 2),
+}
+"""How each is built, its family, and how many routers it has, which ModelOpt never quantizes."""
+PRESETS = (
+    "FP8_PER_CHANNEL_PER_TOKEN_CFG",
+    "INT4_AWQ_CFG",
+    "INT8_SMOOTHQUANT_CFG",
+    "NVFP4_AWQ_CLIP_CFG",
+    "NVFP4_AWQ_FULL_CFG",
+    "NVFP4_AWQ_LITE_CFG",
+    "W4A8_AWQ_BETA_CFG",
+)
+
+
+@pytest.fixture
+def suite_of(tmp_path: Path) -> Callable[..., Suite]:
+    """The whole matrix for a model that is built for it."""
+
+    def load(build: Callable[[Path], None], family: str = "causal_lm") -> Suite:
+        build(tmp_path / "built" / "checkpoint")
+        (tmp_path / "built" / "model.yaml").write_text(f"family: {family}\ndtype: float32\n", encoding="utf-8")
+        return load_suite(SUITE, models_root=tmp_path, overrides=["suite.models=[built]", *SIZES])
+
+    return load
+
+
+def assert_equal(result: CaseResult, at_least: int = 1) -> None:
+    assert result.error is None
+    assert result.manifest is not None
+    theirs = scored_groups(search_state(result.case))
+    entries = result.manifest["layer_sensitivity"]
+    assert list(theirs) == [name for name in entries if entries[name]["status"] == "scored"]
+    assert len(theirs) >= at_least
+    for name, stats in theirs.items():
+        assert stats["scores"][0] > 0
+        assert entries[name]["scores"][0] == pytest.approx(stats["scores"][0], rel=1e-4), name
+        assert entries[name]["costs"] == pytest.approx(stats["costs"]), name
+        assert entries[name]["modules"] == stats["module_names"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_experts_and_transposed_layers_equal_modelopt(model: str, suite_of: Callable[..., Suite]) -> None:
+    build, family, routers = MODELS[model]
+    suite = suite_of(build, family)
+    for result in run_cases(suite.select(f"medium and ({' or '.join(PAIRS)})"), device="cpu"):
+        assert_equal(result, at_least=4)
+        assert result.manifest is not None
+        entries = result.manifest["layer_sensitivity"]
+        left_out = [entry for entry in entries.values() if entry["status"] == "not_covered"]
+        assert len(left_out) == routers
+        assert all("ModelOpt does not quantize" in entry["reason"] for entry in left_out)
+        shares = sum(entry["weight_share"] for entry in left_out)
+        assert result.manifest["scheme"]["coverage_fraction"] == pytest.approx(1 - shares)
+        # The probes see a module's output as they see a layer's.
+        assert all(entry["predicted_kl"] > 0 for entry in entries.values() if entry["status"] == "scored")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_calibration_equals_modelopts(preset: str, llama_suite: Callable[..., Suite]) -> None:
+    suite = llama_suite(*SIZES, f"quant_pair.format={{name: X, preset: {preset}}}", "suite.pairs=[wint8_aint8]")
+    for result in run_cases(suite.select("small or large"), device="cpu"):
+        assert_equal(result, at_least=8)
+
+
+def test_no_weight_is_unaccounted_for(suite_of: Callable[..., Suite]) -> None:
+    suite = suite_of(small_models.build_deepseek)
+    model = DeepseekV3ForCausalLM.from_pretrained(suite.cases[0].checkpoint)
+    others = {id(model.get_input_embeddings().weight), id(model.lm_head.weight)}
+    expected = sum(each.numel() for each in model.parameters() if each.dim() > 1 and id(each) not in others)
+    for engine in ENGINES:
+        (result,) = run_cases(suite.select("small and wfp8_afp8"), device="cpu", engine=engine)
+        assert result.scores is not None
+        rows = (*result.scores.groups, *result.scores.left_out)
+        assert sum(score.group.weights for score in rows) == expected
+        assert 0.9 < result.scores.coverage < 1
+
+
+def test_an_unknown_module_with_weights_is_a_row_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, suite_of: Callable[..., Suite]
+) -> None:
+    from transformers.models.llama import modeling_llama
+
+    class Mixer(torch.nn.Module):
+        """Mixes what a norm gives with weights that no quantizer knows."""
+
+        def __init__(self, norm: torch.nn.Module, size: int) -> None:
+            super().__init__()
+            self.norm = norm
+            self.mixing = torch.nn.Parameter(torch.eye(size))
+
+        def forward(self, states: Any) -> Any:
+            return self.norm(states) @ self.mixing
+
+    before = modeling_llama.LlamaDecoderLayer.__init__
+
+    def planted(self: Any, config: Any, layer_idx: int) -> None:
+        before(self, config, layer_idx)
+        self.input_layernorm = Mixer(self.input_layernorm, config.hidden_size)
+
+    monkeypatch.setattr(modeling_llama.LlamaDecoderLayer, "__init__", planted)
+    suite = suite_of(small_models.build_llama)
+    (result,) = run_cases(suite.select("small and wfp8_afp8"), device="cpu")
+    assert result.error is None
+    assert result.manifest is not None
+    entries = result.manifest["layer_sensitivity"]
+    planted_rows = {name: each for name, each in entries.items() if each["status"] == "not_covered"}
+    assert list(planted_rows) == [f"model.layers.{layer}.input_layernorm.quant_recipe" for layer in range(2)]
+    assert {each["reason"] for each in planted_rows.values()} == {"ModelOpt does not quantize Mixer"}
+    assert result.manifest["scheme"]["coverage_fraction"] < 1
+
+
+def test_a_layer_that_runs_twice_is_not_covered_and_costs_the_others_nothing(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
+) -> None:
+    from transformers.models.llama import modeling_llama
+
+    before = modeling_llama.LlamaMLP.forward
+
+    def twice(self: Any, states: Any) -> Any:
+        return before(self, states) + self.down_proj(torch.zeros_like(self.gate_proj(states)))
+
+    monkeypatch.setattr(modeling_llama.LlamaMLP, "forward", twice)
+    (result,) = run_cases(llama_suite().select("small and wfp8_afp8"), device="cpu")
+    assert result.manifest is not None
+    statuses = {name: each["status"] for name, each in result.manifest["layer_sensitivity"].items()}
+    reasons = [each.get("reason") for each in result.manifest["layer_sensitivity"].values()]
+    assert sorted(statuses.values()) == ["disabled"] + 4 * ["not_covered"] + 4 * ["scored"]
+    assert "'model.layers.0.mlp.down_proj' runs more than once a pass" in reasons
+
+
+def test_measured_kl_of_experts_is_that_of_the_model_that_modelopt_quantizes(suite_of: Callable[..., Suite]) -> None:
+    suite = suite_of(small_models.build_qwen3_moe)
+    (result,) = run_cases(suite.select("medium and wfp4_afp4"), device="cpu", measure="cases")
+    assert result.error is None
+    assert result.scores is not None
+    assert result.scores.measured is not None
+    (plan,) = plan_passes([result.case])
+    loaded = load_model(result.case.model, open_checkpoint(result.case.checkpoint), torch.device("cpu"))
+    batches = tokenize(plan, loaded)
+    before = log_probabilities(loaded.model, batches)
+    config = modelopt_config(resolve_format(result.case.pair.format), torch.device("cpu"))
+    config["quant_cfg"].append({"quantizer_name": "*lm_head*", "enable": False})
+    with torch.inference_mode(), modelopt_quiet():
+        mtq.quantize(loaded.model, config, lambda model: [model(**batch.inputs) for batch in batches])
+        after = log_probabilities(loaded.model, batches)
+    expected = float((before.exp() * (before - after)).sum(dim=1).mean())
+    assert expected > 0.05
+    # Other products flip single roundings.
+    assert result.scores.measured.kl_per_token == pytest.approx(expected, rel=0.03)
+
+
+def test_a_format_that_cannot_be_measured_loses_no_score(llama_suite: Callable[..., Suite]) -> None:
+    notices: list[str] = []
+    suite = llama_suite(*SIZES, "quant_pair.format={name: X, preset: NVFP4_AWQ_LITE_CFG}", "suite.pairs=[wint8_aint8]")
+    (result,) = run_cases(suite.select("small"), device="cpu", measure="cases", notice=notices.append)
+    assert result.manifest is not None
+    assert result.manifest["measured"] is None
+    assert notices == ["X: not measured: measuring knows calibration by the maximum alone"]
+
+
+def test_a_partly_scored_model_is_published_by_consent_alone(suite_of: Callable[..., Suite]) -> None:
+    (result,) = run_cases(suite_of(small_models.build_mixtral).select("small and wint8_afp16"), device="cpu")
+    assert result.manifest is not None
+    says = (
+        "99.7 % of the weights were scored; 2 rows have no score, the largest 'model.layers.0.mlp.gate': "
+        "ModelOpt does not quantize MixtralTopKRouter"
+    )
+    assert coverage_line(result.manifest) == says
+    with pytest.raises(CaseError, match=re.escape(f"{says}; to publish it so, set `allow_partial: true`")):
+        publish_case(result.case, result.manifest, None)
+    publish_case(dataclasses.replace(result.case, allow_partial=True), result.manifest, None)
