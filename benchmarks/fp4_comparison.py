@@ -15,7 +15,7 @@ import torch
 from modelopt.torch.quantization.qtensor import MXFP4QTensor, NVFP4QTensor
 
 from auto_quantize_model.errors import UnavailableError
-from auto_quantize_model.precision.fp4 import MXFP4_BLOCK_SIZE, nvfp4
+from auto_quantize_model.precision.fp4 import MX_BLOCK_SIZE, nvfp4
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ def mxfp4_kernel() -> Mxfp4:
 
     def kernel(values: Tensor) -> Tensor:
         types = extension.Types
-        result: Tensor = extension.fused_amax_convert(values, MXFP4_BLOCK_SIZE, types.E2M1, types.E8M0, None)
+        result: Tensor = extension.fused_amax_convert(values, MX_BLOCK_SIZE, types.E2M1, types.E8M0, None)
         return result
 
     return kernel

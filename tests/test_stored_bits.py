@@ -43,8 +43,9 @@ def weights(**cfg: Any) -> dict[str, Any]:
         ({"num_bits": 4, "block_sizes": {-1: 128, "type": "static"}}, "4.125"),
         ({"num_bits": [4, 3], "block_sizes": {"-1": 32, "scale_bits": [8, 0]}}, "8.25"),
         ({"num_bits": [2, 1], "block_sizes": {"-1": 32, "scale_bits": [4, 3]}}, "4.25 and a scale per tensor"),
-        ({"num_bits": [4, 3], "block_sizes": {"-1": 128, "-2": 128}}, None),
-        ({"num_bits": 4, "block_sizes": {"-2": 128}}, None),
+        ({"num_bits": [4, 3], "block_sizes": {"-1": 128, "-2": 128}}, "8.00098"),
+        ({"num_bits": 4, "block_sizes": {"-2": 128}}, "4.125"),
+        ({"num_bits": 4, "block_sizes": {"-1": None}}, None),
         ({"num_bits": 4, "axis": 0}, "4 and a scale per channel"),
     ],
 )

@@ -112,6 +112,11 @@ class GroupScore:
         """What there is to say of a group that the engine cannot score."""
         return cls(group, 0.0, None, None, None, "not_covered", reason=reason)
 
+    @classmethod
+    def disabled(cls, group: Group) -> GroupScore:
+        """A group that the pair does not quantize."""
+        return cls(group, 0.0, None, None, None, "disabled")
+
     def __repr__(self) -> str:
         numbers = f"score {short_number(self.score)}, predicted KL {short_number(self.predicted_kl)}"
         return f"<GroupScore {self.group.name}: {self.status}, {numbers}>"
@@ -139,9 +144,9 @@ class CaseScores:
 
     @property
     def coverage(self) -> float:
-        """The share of the weights in scope that was scored."""
+        """The share of the weights that was scored, of those that the pair quantizes or nobody knows of."""
         scored = sum(each.group.weights for each in self.groups if each.status in MEASURED)
-        whole = sum(each.group.weights for each in (*self.groups, *self.left_out))
+        whole = sum(each.group.weights for each in (*self.groups, *self.left_out) if each.status != "disabled")
         return scored / whole if whole else 0.0
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 _PLAIN_SCALE = 16
 """The bits of a block's scale where the format does not say: a half."""
 _WEIGHTS = "*weight_quantizer"
-_LAST_AXIS = "-1"
 
 
 def stored_bits(config: Mapping[str, Any]) -> tuple[float, str] | None:
@@ -27,9 +27,10 @@ def stored_bits(config: Mapping[str, Any]) -> tuple[float, str] | None:
     blocks = attributes.get("block_sizes")
     if blocks is None:
         return bits, "and a scale per tensor" if attributes.get("axis") is None else "and a scale per channel"
-    size = blocks.get(_LAST_AXIS, blocks.get(int(_LAST_AXIS)))
-    if not isinstance(size, int) or size < 1 or len(_sizes(blocks)) != 1:
+    sizes = [size for key, size in blocks.items() if str(key).lstrip("-").isdecimal()]
+    if not sizes or not all(isinstance(size, int) and size > 0 for size in sizes):
         return None
+    size = math.prod(sizes)
     scale = blocks.get("scale_bits")
     each = _PLAIN_SCALE if scale is None else _scale_bits(scale)
     # Block scales of few bits are themselves scaled, once a tensor, unless they are powers of two.
@@ -51,7 +52,3 @@ def _scale_bits(scale: Any) -> int:
     """An exponent alone has no sign."""
     exponent, mantissa = scale
     return int(exponent + mantissa + (mantissa > 0))
-
-
-def _sizes(blocks: Mapping[Any, Any]) -> list[Any]:
-    return [key for key in blocks if str(key).lstrip("-").isdecimal()]

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from auto_quantize_model.precision.formats import resolve_format
+from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.quantizers import modelopt_config
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def search_state(case: Case, dtype: torch.dtype = torch.float32) -> dict[str, An
     batches = batches_of(case)
     autoquant = case.autoquant
     gradient = autoquant.method == "gradient"
-    with _quiet():
+    with _quiet(), static_blocks_on_cpu():
         _, state = mtq.auto_quantize(
             loader.from_pretrained(case.checkpoint, dtype=dtype),
             constraints={"effective_bits": 16.0},

@@ -7,8 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import modelopt.torch.quantization as mtq
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tests import small_models
 from tests.engine.modelopt_direct import scored_groups, search_state
 from tests.engine.plain_kl import log_probabilities
@@ -25,6 +28,7 @@ from auto_quantize_model.families import load_model
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.formats import resolve_format
+from auto_quantize_model.precision.fp4 import MX_FORMATS, mx
 from auto_quantize_model.precision.quantizers import modelopt_config
 from auto_quantize_model.precision.quiet import modelopt_quiet
 
@@ -55,6 +59,13 @@ PRESETS = (
     "NVFP4_AWQ_FULL_CFG",
     "NVFP4_AWQ_LITE_CFG",
     "W4A8_AWQ_BETA_CFG",
+    # Blocks with calibrated scales, for which this project supplies the CUDA kernel's arithmetic to both sides.
+    "NVFP4_FOUR_OVER_SIX_CFG",
+    "NVFP4_W4A4_WEIGHT_MSE_FP8_SWEEP_CFG",
+    # And the MX formats with it.
+    "MXFP6_DEFAULT_CFG",
+    "MXFP8_DEFAULT_CFG",
+    "MXINT8_DEFAULT_CFG",
 )
 
 
@@ -215,3 +226,76 @@ def test_a_partly_scored_model_is_published_by_consent_alone(suite_of: Callable[
     with pytest.raises(CaseError, match=re.escape(f"{says}; to publish it so, set `allow_partial: true`")):
         publish_case(result.case, result.manifest, None)
     publish_case(dataclasses.replace(result.case, allow_partial=True), result.manifest, None)
+
+
+@pytest.mark.parametrize(
+    ("preset", "quantized"),
+    [
+        ("NVFP4_MLP_ONLY_CFG", ("gate_proj", "down_proj")),
+        ("NVFP4_OMLP_ONLY_CFG", ("gate_proj", "down_proj", "o_proj")),
+        ("MXFP4_MLP_WEIGHT_ONLY_CFG", ("gate_proj", "down_proj")),
+    ],
+)
+def test_a_format_that_names_modules_disables_the_others(
+    preset: str, quantized: tuple[str, ...], llama_suite: Callable[..., Suite]
+) -> None:
+    suite = llama_suite(*SIZES, f"quant_pair.format={{name: X, preset: {preset}}}", "suite.pairs=[wint8_aint8]")
+    for engine in ENGINES:
+        (result,) = run_cases(suite.select("small"), device="cpu", engine=engine)
+        assert result.error is None
+        assert result.manifest is not None
+        theirs = scored_groups(search_state(result.case))
+        entries = result.manifest["layer_sensitivity"]
+        scored = {name for name, entry in entries.items() if entry["status"] == "scored"}
+        assert scored == {name for name in theirs if name.split(".")[-2] in quantized}
+        assert {entry["status"] for name, entry in entries.items() if name not in scored} == {"disabled"}
+        for name in scored:
+            assert entries[name]["scores"][0] == pytest.approx(theirs[name]["scores"][0], rel=1e-4)
+        assert result.manifest["autoquant_state"]["status"] == "optimal"
+        assert result.manifest["scheme"]["coverage_fraction"] == 1.0
+
+
+def test_scales_that_modelopt_searches_behind_quantized_experts_are_refused(suite_of: Callable[..., Suite]) -> None:
+    suite = suite_of(small_models.build_mixtral)
+    formats = ("quant_pair.format={name: X, preset: INT4_AWQ_CFG}", "suite.pairs=[wint8_aint8]")
+    awq = load_suite(
+        SUITE, models_root=suite.cases[0].models_root, overrides=["suite.models=[built]", *SIZES, *formats]
+    )
+    refused, scored = run_cases([*awq.select("small"), *suite.select("small and wint8_afp16")], device="cpu")
+    assert refused.error is not None
+    assert "ModelOpt searches for this format's scales behind experts that are quantized already" in refused.error
+    assert scored.error is None
+
+
+@pytest.mark.parametrize(
+    ("num_bits", "values"),
+    [
+        ((2, 1), [0, 0.5, 1, 1.5, 2, 3, 4, 6]),
+        (
+            (2, 3),
+            [step / 8 for step in range(16)]
+            + [step / 4 for step in range(8, 16)]
+            + [step / 2 for step in range(8, 16)],
+        ),
+        (
+            (3, 2),
+            [step / 16 for step in range(8)]
+            + [2.0**power * (1 + step / 4) for power in range(-1, 5) for step in range(4)],
+        ),
+        (8, list(range(128))),
+    ],
+)
+@given(data=st.data())
+def test_an_mx_block_holds_the_nearest_values_of_its_format(num_bits: Any, values: list[float], data: Any) -> None:
+    """The kernel's own table of values, and ties to the even one, under the least power of two that saturates none."""
+    numbers = st.floats(-1e6, 1e6, width=32).filter(lambda value: value == 0 or abs(value) > 1e-6)
+    block = torch.tensor([data.draw(st.lists(numbers, min_size=32, max_size=32))])
+    result = mx(block, MX_FORMATS[num_bits])
+    largest = float(block.abs().max())
+    scale = 1.0 if largest == 0 else 2.0 ** np.ceil(np.log2(np.float32(largest) / np.float32(values[-1])))
+    table = np.array(values) * scale
+    for exact, rounded in zip(block[0].tolist(), result[0].tolist(), strict=True):
+        distances = np.abs(table - abs(exact))
+        nearest = np.flatnonzero(distances == distances.min())
+        chosen = nearest[0] if len(nearest) == 1 or nearest[0] % 2 == 0 else nearest[1]
+        assert abs(rounded) == table[chosen]

@@ -52,7 +52,10 @@ def test_every_pair_runs_on_cpu_and_says_with_what(suite: Suite) -> None:
 
 
 def test_a_format_that_needs_a_gpu_is_refused_on_cpu() -> None:
-    resolved = resolve_format(FormatSettings(name="X", preset="MXFP8_DEFAULT_CFG"))
+    # A format of ModelOpt's CUDA extension that no preset has, and this project no arithmetic for.
+    blocks = {"-1": 32, "type": "dynamic", "scale_bits": [8, 0]}
+    weights = {"quantizer_name": "*weight_quantizer", "cfg": {"num_bits": [5, 2], "block_sizes": blocks}}
+    resolved = resolve_format(FormatSettings(name="X", config={"quant_cfg": [weights], "algorithm": None}))
     with pytest.raises(CaseError, match=r"^format 'X' cannot run on cpu: .+") as caught:
         check_format(resolved, torch.device("cpu"))
     assert "\n" not in str(caught.value)

@@ -43,6 +43,11 @@ class Layers:
         builtin, own = (available(folder / "conf" / section) for folder in (self.builtin, self.own))
         return [*builtin, *(name for name in own if name not in builtin)]
 
+    def is_own(self, section: str, name: str) -> bool:
+        """Whether the suite itself has a file for a name, and not only the built-in folder."""
+        file = Path("conf", section, f"{name}.yaml")
+        return self.own.resolve() != self.builtin.resolve() and (self.own / file).is_file()
+
     def read(self, section: str, name: str, named_in: Path) -> LayeredFile:
         """Read what a name means; a key of the suite's own file replaces the built-in key as a whole.
 

@@ -131,6 +131,8 @@ class PairSettings(Settings):
     activation: Name
     format: FormatSettings
     scheme: Name | None = None
+    optional: bool = False
+    """Whether only a suite that names it has it; a suite that names no pairs has all others."""
     run_folders: dict[str, FolderTemplate] = {}
 
     @property
@@ -298,7 +300,7 @@ class SuiteSettings(Settings):
 
     models: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
     pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(default=(), min_length=1, strict=False)
-    """Left out, every pair that the suite can name."""
+    """Left out, every pair that the suite can name and that is not optional."""
     sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
     dataset: DashedName = "embedded_captions"
     autoquant: DashedName = "default"

@@ -162,7 +162,11 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     suite = validate(SuiteSettings, values, f"{path}{clause}")
     reader = _Reader(path, root, parsed)
     models = [reader.model(name) for name in suite.models]
-    pairs = [reader.pair(name) for name in suite.pairs or reader.layers.names("quant_pair")]
+    every = [reader.pair(name) for name in suite.pairs or reader.layers.names("quant_pair")]
+    wanted = suite.pairs or [
+        pair.name for pair in every if not pair.optional or reader.layers.is_own("quant_pair", pair.name)
+    ]
+    pairs = [pair for pair in every if pair.name in wanted]
     autoquant = reader.autoquant(suite.autoquant)
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
     datasets = {name: reader.dataset(name, file) for name, file in named.items()}

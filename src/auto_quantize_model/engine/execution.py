@@ -16,7 +16,7 @@ from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurem
 from auto_quantize_model.engine.modelopt_loop import score_with_modelopt
 from auto_quantize_model.engine.one_pass import LoadedPass, score
 from auto_quantize_model.engine.search import search
-from auto_quantize_model.errors import CaseError
+from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.precision.conversion import convert_others
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
+    from auto_quantize_model.precision.quantizers import FormatQuantizers
     from auto_quantize_model.reporting import Progress, Reporting
     from auto_quantize_model.scores import Selection
 
@@ -91,7 +92,7 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
         return
     reasons: dict[str, str] = {}
     try:
-        facts, found = _replayed(prepared, reporting)
+        facts, found, not_covered = _replayed(prepared, reporting)
     except CaseError as error:
         # Yielded only after this block: the error holds on to the model that it happened with.
         reasons = dict.fromkeys(prepared.formats, str(error))
@@ -100,14 +101,17 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
         return
     for number, case in enumerate(plan.cases):
         key = format_key(case)
-        if key in prepared.refused:
-            yield FailedCase(case, prepared.refused[key])
+        refused = {**prepared.refused, **not_covered}
+        if key in refused:
+            yield FailedCase(case, refused[key])
         else:
             yield _scored(prepared, case, facts, found[number])
 
 
-def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[int, _Found]]:
+def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[int, _Found], dict[str, str]]:
     """All of the pass, by the case's place in it: cases of one id may differ in their settings.
+
+    Beside it the formats that this model has no replay for, with the reason.
 
     The model is freed on return, though results may be fetched much later, or never.
     """
@@ -116,6 +120,9 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     convert_others(loaded.model, loaded.in_scope)
     batches = tokenize(prepared.plan, loaded)
     quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
+    not_covered = dict(_not_covered(quantizers, layout))
+    for name in not_covered:
+        del quantizers[name]
     work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint)
     # Captions that cannot be read are told before the pass, not after it.
     held_out = HeldOut.read(loaded, prepared.plan, prepared.measure.captions)
@@ -123,8 +130,8 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     found = {
         number: _Found(groups, _search(prepared, case, groups))
         for number, case in enumerate(prepared.plan.cases)
-        if format_key(case) in prepared.formats
-        for groups in [scores.groups[format_key(case), size_key(case)]]
+        if format_key(case) in quantizers
+        for groups in [_as_the_pair_says(prepared, case, scores.groups[format_key(case), size_key(case)])]
     }
     if prepared.measure.scope:
         try:
@@ -133,7 +140,17 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
             # The scores are there, and are not lost with it.
             reason = error if isinstance(error, CaseError) else "out of GPU memory"
             reporting.notice(f"{prepared.plan.cases[0].model.name}: nothing is measured: {reason}")
-    return _facts(loaded, layout, batches), found
+    return _facts(loaded, layout, batches), found, not_covered
+
+
+def _not_covered(formats: Mapping[str, FormatQuantizers], layout: Layout) -> Iterator[tuple[str, str]]:
+    """Formats whose calibration needs more of this model than each group's own inputs, with the reason."""
+    if not any(group.scored_at for group in layout.groups):
+        return
+    for name, quantizers in formats.items():
+        if "awq" in str(quantizers.algorithm) or "svdquant" in str(quantizers.algorithm):
+            what = "ModelOpt searches for this format's scales behind experts that are quantized already"
+            yield name, str(NotCoveredError(what))
 
 
 def _measure(
@@ -203,7 +220,14 @@ def _scored_by_modelopt(
     layout = find_groups(loaded)
     size, resolved = plan.size_of(case), prepared.formats[format_key(case)].resolved
     facts = _facts(loaded, layout, batches)
-    return facts, score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
+    groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
+    return facts, _as_the_pair_says(prepared, case, groups)
+
+
+def _as_the_pair_says(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) -> list[GroupScore]:
+    """The scores of the groups that a pair quantizes; it may name modules, and leaves the others alone."""
+    resolved = prepared.formats[format_key(case)].resolved
+    return [score if resolved.quantizes(score.group.members) else GroupScore.disabled(score.group) for score in groups]
 
 
 def _facts(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> _ModelFacts:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.engine.capture.batches import TokenBatch, causal_loss
 from auto_quantize_model.errors import CaseError, one_line
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
+from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.quantizers import modelopt_config
 from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.scores import GroupScore
@@ -52,7 +53,7 @@ def _candidate_stats(
 
     gradient = autoquant.method == "gradient"
     try:
-        with modelopt_quiet(), _restored_process_state():
+        with modelopt_quiet(), static_blocks_on_cpu(), _restored_process_state():
             _, state = mtq.auto_quantize(
                 loaded.model,
                 # ModelOpt counts layers that it may not quantize into the budget; the search here does not.

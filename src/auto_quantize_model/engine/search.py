@@ -34,12 +34,11 @@ def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuan
         nothing = (False,) * len(scores)
         return Selection(budget, UNQUANTIZED_BITS, None, "not_measured", nothing, format_bits)
     selection = _search_measured(measured, format_bits, budget, autoquant.method)
-    if len(measured) == len(scores):
-        return selection
     chosen = dict(zip((score.group.name for score in measured), selection.quantized, strict=True))
+    partly = any(score.status not in ("disabled", *MEASURED, "non_finite") for score in scores)
     return dataclasses.replace(
         selection,
-        status="partial" if selection.status == "optimal" else selection.status,
+        status="partial" if partly and selection.status == "optimal" else selection.status,
         quantized=tuple(chosen.get(score.group.name, False) for score in scores),
     )
 

@@ -147,6 +147,8 @@ def _layer_sensitivity(
     for score in (*scores.groups, *scores.left_out):
         if score.status == "not_covered":
             entries[score.group.name + RECIPE_SUFFIX] = _not_covered_entry(score, whole)
+        elif score.status == "disabled":
+            entries[score.group.name + RECIPE_SUFFIX] = _unscored_entry(score.group, "disabled")
     entries[scores.head.name + RECIPE_SUFFIX] = _unscored_entry(scores.head, "disabled")
     return entries
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import fnmatch
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.errors import CaseError, nearest, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from auto_quantize_model.cases.settings import FormatSettings, QuantizerChange
 
 UNQUANTIZED_BITS = 16.0
+_WEIGHT, _INPUT = "weight_quantizer", "input_quantizer"
 NVFP4_SCALE_BITS = (4, 3)
-MXFP4_SCALE_BITS = (8, 0)
+MX_SCALE_BITS = (8, 0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,6 +33,12 @@ class ResolvedFormat:
     """The configuration after ModelOpt's validation, every default filled in, as plain JSON."""
     effective_bits: float
     """What a weight costs: the bits that the preset states, or those of the weight's number format."""
+    rules: tuple[Mapping[str, Any], ...] = ()
+    """Where the format names modules, ModelOpt's entries that say which; `config` is what it does to one of them."""
+
+    def quantizes(self, members: Iterable[str]) -> bool:
+        """Whether it quantizes a group: as ModelOpt does, all of it or nothing."""
+        return not self.rules or all(any(_says(self.rules, name) for name in _quantizers(each)) for each in members)
 
     @property
     def sha256(self) -> str:
@@ -65,21 +75,27 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
         raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {one_line(error)}") from None
     entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
     resolved = {"algorithm": config.get("algorithm"), "quant_cfg": entries}
-    return ResolvedFormat(settings.name, config, resolved, _weight_bits(settings.name, config))
+    rules: tuple[Mapping[str, Any], ...] = ()
+    if _says(config["quant_cfg"], _WEIGHT) is None:
+        rules = tuple(config["quant_cfg"])
+        config = {**config, "quant_cfg": _of_named_modules(settings.name, rules)}
+    return ResolvedFormat(settings.name, config, resolved, _weight_bits(settings.name, config), rules)
 
 
-def with_backends(config: dict[str, Any], nvfp4: str, mxfp4: str) -> dict[str, Any]:
-    """The same configuration with registered backends instead of ModelOpt's block-FP4 CUDA kernels."""
+def with_backends(config: dict[str, Any], nvfp4: str, mx: Mapping[Any, str]) -> dict[str, Any]:
+    """The same configuration with registered backends instead of ModelOpt's CUDA kernels; those of MX by `num_bits`."""
     config = copy.deepcopy(config)
     for entry in config["quant_cfg"]:
         attributes = entry.get("cfg")
-        if not isinstance(attributes, dict) or tuple(_as_tuple(attributes.get("num_bits"))) != (2, 1):
-            continue
-        scale_bits = _as_tuple((attributes.get("block_sizes") or {}).get("scale_bits"))
-        if scale_bits == NVFP4_SCALE_BITS:
-            attributes["backend"] = nvfp4
-        elif scale_bits == MXFP4_SCALE_BITS:
-            attributes["backend"] = mxfp4
+        for stage in attributes if isinstance(attributes, list) else [attributes or {}]:
+            blocks = stage.get("block_sizes") or {}
+            scale_bits = _as_tuple(blocks.get("scale_bits"))
+            num_bits = stage.get("num_bits")
+            bits = tuple(num_bits) if isinstance(num_bits, list) else num_bits
+            if scale_bits == MX_SCALE_BITS and bits in mx:
+                stage["backend"] = mx[bits]
+            elif scale_bits == NVFP4_SCALE_BITS and bits == (2, 1) and blocks.get("type") == "dynamic":
+                stage["backend"] = nvfp4
     return config
 
 
@@ -144,6 +160,33 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+def _says(rules: Iterable[Mapping[str, Any]], quantizer: str) -> Any:
+    """How a quantizer is configured, by the last rule that names it; None where it is off, or none does."""
+    says = None
+    for rule in rules:
+        # Rules for one class of modules are about layers that no search quantizes.
+        if rule.get("parent_class") is None and fnmatch.fnmatch(quantizer, rule["quantizer_name"]):
+            says = rule.get("cfg") or says if rule.get("enable", True) else None
+    return says
+
+
+def _quantizers(member: str) -> Iterator[str]:
+    """What ModelOpt may call the quantizer of a module's weight; experts have one for each of their stacked weights."""
+    yield f"{member}.{_WEIGHT}"
+    yield from (f"{member}.{weight}_{_WEIGHT}" for weight in ("gate_up_proj", "up_proj", "down_proj"))
+
+
+def _of_named_modules(name: str, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a format that names modules does to each of them."""
+    entries: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
+    for role in (_WEIGHT, _INPUT):
+        configured = [rule["cfg"] for rule in rules if rule["quantizer_name"].endswith(role) and rule.get("cfg")]
+        if any(each != configured[0] for each in configured):
+            raise CaseError(f"format '{name}' quantizes several kinds of modules in different ways: make each a pair")
+        entries += [{"quantizer_name": f"*{role}", "cfg": copy.deepcopy(each)} for each in configured[:1]]
+    return entries
+
+
 def _weight_bits(name: str, config: dict[str, Any]) -> float:
     for entry in config["quant_cfg"]:
         attributes = entry.get("cfg")
@@ -151,7 +194,7 @@ def _weight_bits(name: str, config: dict[str, Any]) -> float:
             continue
         stages = attributes if isinstance(attributes, list) else [attributes]
         return min(_bits(stage) for stage in stages)
-    raise CaseError(f"format '{name}' does not quantize weights: it has no bits to cost")
+    raise CaseError(f"format '{name}' does not quantize weights, but at most a cache: there is nothing to score")
 
 
 def _bits(attributes: dict[str, Any]) -> float:

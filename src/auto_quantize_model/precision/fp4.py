@@ -1,12 +1,15 @@
-"""NVFP4 and MXFP4 fake quantization on CPU, with the semantics of ModelOpt's CUDA kernels.
+"""NVFP4 and the MX formats on CPU: fake quantization with the semantics of ModelOpt's CUDA kernels.
 
-ModelOpt 0.47 has these formats as CUDA kernels only: `fp4_fake_quant_block` (Triton) and `fused_amax_convert`. The two
-functions here give the kernels' results for finite values, but for the sign of a zero, and pass no gradients:
-sensitivity needs those of the unquantized model only.
+ModelOpt 0.47 has these formats as CUDA kernels only: `fp4_fake_quant_block` and `static_blockwise_fp4_fake_quant`
+(Triton) and `fused_amax_convert`. The functions here give the kernels' results for finite values, but for the sign of a
+zero, and pass no gradients: sensitivity needs those of the unquantized model only.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,14 +18,13 @@ from torch.nn import functional
 from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
 NVFP4_BACKEND = "auto_quantize_model_nvfp4"
-MXFP4_BACKEND = "auto_quantize_model_mxfp4"
 NVFP4_BLOCK_SIZE = 16
-MXFP4_BLOCK_SIZE = 32
+MX_BLOCK_SIZE = 32
 
 _E2M1_MAX = 6.0
 _E4M3_MAX = 448.0
@@ -33,6 +35,21 @@ _EXPONENT_BITS = 0x7F800000
 _MANTISSA_BITS = 0x007FFFFF
 # Two float32 buffers of this many values fit in a core's second-level cache.
 CHUNK_PER_THREAD = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MXFormat:
+    """The elements of a block that shares a power of two."""
+
+    name: str
+    largest: float
+    round_: Callable[[Tensor, Tensor], Tensor]
+    """Rounds in place to what the format can hold, with a scratch buffer; nothing is above the largest."""
+
+    @property
+    def backend(self) -> str:
+        """Its name as a quantization backend of ModelOpt."""
+        return f"auto_quantize_model_{self.name.lower()}"
 
 
 @torch.no_grad()
@@ -53,16 +70,40 @@ def nvfp4(values: Tensor, amax: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def mx(values: Tensor, elements: MXFormat) -> Tensor:
+    """Quantize to an MX format and back: blocks of 32, each with the least power of two that saturates nothing."""
+    return _by_blocks(values, MX_BLOCK_SIZE, functools.partial(_mx_, elements))
+
+
 def mxfp4(values: Tensor) -> Tensor:
-    """Quantize to MXFP4 and back: blocks of 32, each with the least power of two under which nothing saturates."""
-    return _by_blocks(values, MXFP4_BLOCK_SIZE, _mxfp4_)
+    """Quantize to MXFP4 and back."""
+    return mx(values, MX_FORMATS[2, 1])
+
+
+@contextlib.contextmanager
+def static_blocks_on_cpu() -> Iterator[None]:
+    """Let ModelOpt quantize blocks of NVFP4 with calibrated scales on CPU, where it takes no backend for that."""
+    from modelopt.torch.quantization.nn.modules import tensor_quantizer
+
+    kernel = tensor_quantizer.static_blockwise_fp4_fake_quant
+
+    def on_any_device(values: Tensor, *others: Any) -> Any:
+        return kernel(values, *others) if values.device.type == "cuda" else _static_nvfp4(values, *others)
+
+    tensor_quantizer.static_blockwise_fp4_fake_quant = on_any_device
+    try:
+        yield
+    finally:
+        tensor_quantizer.static_blockwise_fp4_fake_quant = kernel
 
 
 def register_cpu_backends() -> None:
     """Make both formats known to ModelOpt as quantization backends; doing it again changes nothing."""
     from modelopt.torch.quantization.nn import is_registered_quant_backend, register_quant_backend
 
-    for name, entrypoint in ((NVFP4_BACKEND, _nvfp4_entrypoint), (MXFP4_BACKEND, _mxfp4_entrypoint)):
+    entrypoints: dict[str, Any] = {NVFP4_BACKEND: _nvfp4_entrypoint}
+    entrypoints |= {each.backend: functools.partial(_mx_entrypoint, each) for each in MX_FORMATS.values()}
+    for name, entrypoint in entrypoints.items():
         if not is_registered_quant_backend(name):
             register_quant_backend(name, entrypoint)
 
@@ -72,9 +113,32 @@ def _nvfp4_entrypoint(inputs: Tensor, quantizer: Any) -> Tensor:
     return nvfp4(inputs, quantizer._get_amax(inputs))  # the calibrated maximum, else this tensor's
 
 
-def _mxfp4_entrypoint(inputs: Tensor, quantizer: Any) -> Tensor:
-    _check_block_size("MXFP4", quantizer, MXFP4_BLOCK_SIZE, inputs.dim())
-    return mxfp4(inputs)
+def _mx_entrypoint(elements: MXFormat, inputs: Tensor, quantizer: Any) -> Tensor:
+    _check_block_size(elements.name, quantizer, MX_BLOCK_SIZE, inputs.dim())
+    return mx(inputs, elements)
+
+
+def _static_nvfp4(
+    values: Tensor,
+    amax: Tensor,
+    global_amax: Tensor | None = None,
+    quantize_scales: bool = True,
+    largest_scale: float = _E4M3_MAX,
+    dtype: torch.dtype | None = None,
+    _pass_through: bool = False,
+) -> Tensor:
+    from modelopt.torch.quantization.tensor_quant import scaled_e4m3_impl
+
+    scale = amax.float() / _E2M1_MAX
+    if quantize_scales:
+        whole = amax.float().amax() if global_amax is None else global_amax.float()
+        scale = scaled_e4m3_impl(scale, whole * (_E4M3_MAX / largest_scale) / _E2M1_MAX)
+    scale = scale.reshape(-1, 1)
+    blocks = values.detach().float().reshape(len(scale), -1)
+    usable = torch.where((scale == 0) | ~scale.isfinite(), 1.0, scale)
+    scratch = torch.empty_like(blocks)
+    result = _round_to_e2m1_(blocks / usable, scratch) * usable
+    return torch.where(scale == 0, 0.0, result).reshape(values.shape).to(dtype or values.dtype)
 
 
 def _check_block_size(name: str, quantizer: Any, expected: int, dimensions: int) -> None:
@@ -87,15 +151,15 @@ def _check_block_size(name: str, quantizer: Any, expected: int, dimensions: int)
         )
 
 
-def _mxfp4_(blocks: Tensor, scratch: Tensor) -> None:
+def _mx_(elements: MXFormat, blocks: Tensor, scratch: Tensor) -> None:
     # The kernel is compiled with --use_fast_math: subnormal inputs, ratios and scales are zero there, and so no result
-    # is subnormal. That its division by 6 is then approximate is not modelled: it can matter only to a block whose
-    # float32 maximum is one or two units in the last place from 6 times a power of two.
+    # is subnormal. That its division by the largest is then approximate is not modelled: it can matter only to a block
+    # whose float32 maximum is one or two units in the last place from the largest times a power of two.
     _flush_subnormals_(blocks)
     block_amax = torch.abs(blocks, out=scratch).amax(dim=-1, keepdim=True)
-    scale = _power_of_two_from_(_flush_subnormals_(block_amax.div_(_E2M1_MAX)))
-    blocks.div_(scale.clamp(min=_FLOAT32.smallest_normal))
-    _round_to_e2m1_(blocks, scratch).mul_(scale)
+    scale = _power_of_two_from_(_flush_subnormals_(block_amax.div_(elements.largest)))
+    blocks.div_(scale.clamp(min=_FLOAT32.smallest_normal)).clamp_(-elements.largest, elements.largest)
+    elements.round_(blocks, scratch).mul_(scale)
 
 
 def _flush_subnormals_(values: Tensor) -> Tensor:
@@ -110,10 +174,29 @@ def _power_of_two_from_(values: Tensor) -> Tensor:
 
 def _round_to_e2m1_(scaled: Tensor, scratch: Tensor) -> Tensor:
     """Round in place to the nearest of 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives, ties to even."""
-    scaled.clamp_(-_E2M1_MAX, _E2M1_MAX)
+    return _round_to_float_(1, 1.0, scaled.clamp_(-_E2M1_MAX, _E2M1_MAX), scratch)
+
+
+def _round_to_float_(mantissa_bits: int, smallest_normal: float, scaled: Tensor, scratch: Tensor) -> Tensor:
+    """Round in place to the nearest number of so many bits, ties to even; below the smallest normal, steps are even."""
     torch.bitwise_and(scaled.view(torch.int32), _EXPONENT_BITS, out=scratch.view(torch.int32))
-    step = scratch.clamp_(min=1.0).mul_(0.5)
+    step = scratch.clamp_(min=smallest_normal).mul_(0.5**mantissa_bits)
     return scaled.div_(step).round_().mul_(step)
+
+
+def _round_to_whole_(scaled: Tensor, _scratch: Tensor) -> Tensor:
+    return scaled.round_()
+
+
+MX_FORMATS = {
+    (2, 1): MXFormat("MXFP4", _E2M1_MAX, _round_to_e2m1_),
+    (2, 3): MXFormat("MXFP6_E2M3", 7.5, functools.partial(_round_to_float_, 3, 1.0)),
+    (3, 2): MXFormat("MXFP6_E3M2", 28.0, functools.partial(_round_to_float_, 2, 0.25)),
+    (4, 3): MXFormat("MXFP8", _E4M3_MAX, functools.partial(_round_to_float_, 3, 2.0**-6)),
+    8: MXFormat("MXINT8", 127.0, _round_to_whole_),
+}
+"""By ModelOpt's `num_bits`."""
+MXFP4_BACKEND = MX_FORMATS[2, 1].backend
 
 
 def _by_blocks(values: Tensor, size: int, quantize_: Callable[[Tensor, Tensor], None]) -> Tensor:

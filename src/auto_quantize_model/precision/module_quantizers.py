@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from auto_quantize_model.precision.conversion import convert_linears, input_quantizers
+from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.quiet import modelopt_quiet
 
 if TYPE_CHECKING:
@@ -68,9 +69,10 @@ def quantized_sample(quantizers: FormatQuantizers, device: torch.device) -> Any:
     with modelopt_quiet():
         convert_linears(root, ["layer"])
     set_up(root, ["layer"], quantizers)
-    if quantizers.calibrated:
-        calibrate_by_algorithm(root, quantizers.algorithm, lambda _: root["layer"](sample))
-    root["layer"](sample)
+    with static_blocks_on_cpu(), modelopt_quiet():
+        if quantizers.calibrated:
+            calibrate_by_algorithm(root, quantizers.algorithm, lambda _: root["layer"](sample))
+        root["layer"](sample)
     return root["layer"]
 
 

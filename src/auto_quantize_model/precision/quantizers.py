@@ -67,7 +67,8 @@ def modelopt_config(resolved: ResolvedFormat, device: torch.device) -> dict[str,
     if device.type != "cpu":
         return copy.deepcopy(resolved.config)
     fp4.register_cpu_backends()
-    return with_backends(resolved.config, nvfp4=fp4.NVFP4_BACKEND, mxfp4=fp4.MXFP4_BACKEND)
+    mx = {bits: each.backend for bits, each in fp4.MX_FORMATS.items()}
+    return with_backends(resolved.config, nvfp4=fp4.NVFP4_BACKEND, mx=mx)
 
 
 def build_quantizers(resolved: ResolvedFormat, device: torch.device) -> FormatQuantizers:
@@ -100,6 +101,11 @@ def _by_module(resolved: ResolvedFormat, config: Any, inputs: Any) -> FormatQuan
     if method in _WHOLE_MODEL:
         raise NotCoveredError(f"format '{resolved.name}' is calibrated by '{method}', which {_WHOLE_MODEL[method]}")
     quantizes_inputs = any(each.is_enabled for each in inputs.modules() if hasattr(each, "is_enabled"))
+    if method == "local_hessian" and quantizes_inputs:
+        raise NotCoveredError(
+            f"format '{resolved.name}' is calibrated by '{method}', which ModelOpt runs on what earlier layers give "
+            "with their inputs quantized"
+        )
     return FormatQuantizers(
         weight=None,
         input=None,

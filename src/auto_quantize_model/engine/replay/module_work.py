@@ -13,6 +13,7 @@ import torch
 from auto_quantize_model.engine.capture.calls import Call
 from auto_quantize_model.engine.replay.group_work import SATURATION, RowSums
 from auto_quantize_model.precision.conversion import convert_linears
+from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.module_quantizers import (
     calibrate_by_algorithm,
     calibrate_by_maxima,
@@ -22,6 +23,7 @@ from auto_quantize_model.precision.module_quantizers import (
     unquantized,
     weights_quantized,
 )
+from auto_quantize_model.precision.quiet import modelopt_quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +151,8 @@ class ModuleWork:
 
     def row_sums(self) -> list[RowSums]:
         """For every way and side: what each row adds to the scores."""
-        return list(self._all_sums())
+        with static_blocks_on_cpu(), modelopt_quiet():
+            return list(self._all_sums())
 
     @torch.no_grad()
     def _all_sums(self) -> Iterator[RowSums]:
