@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from auto_quantize_model import CaseError, load_suite
 from benchmarks.measuring import ProductCounter, Stages, product_rate, run, suite_of, timed, worst_difference
@@ -129,7 +129,32 @@ def build_random_25m(folder: Path) -> str:
     return "qwen3_vl"
 
 
-BUILDERS = {"random_25m": build_random_25m}
+def build_experts(folder: Path) -> str:
+    """A randomly initialised Qwen3-MoE with 64 experts in each of 8 layers, 45 million weights."""
+    tokenizer = AutoTokenizer.from_pretrained(CHECKPOINT)
+    torch.manual_seed(0)
+    config = Qwen3MoeConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=256,
+        intermediate_size=512,
+        moe_intermediate_size=96,
+        num_hidden_layers=8,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=64,
+        num_experts=64,
+        num_experts_per_tok=4,
+        max_position_embeddings=512,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+    )
+    Qwen3MoeForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return "causal_lm"
+
+
+BUILDERS = {"random_25m": build_random_25m, "experts_8x64": build_experts}
 MODELS = (*BUILDERS, "qwen3_vl_tiny", "smollm2_135m")
 
 
