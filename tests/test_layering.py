@@ -34,6 +34,7 @@ LIGHT = (
     "auto_quantize_model.manifest.build",
     "auto_quantize_model.manifest.document",
     "auto_quantize_model.manifest.structure",
+    "auto_quantize_model.pictures.case_figure",
     "auto_quantize_model.plan",
     "auto_quantize_model.precision.formats",
     "auto_quantize_model.reports.json_report",

@@ -53,6 +53,7 @@ ORDER = (
     # What comes of it.
     "manifest",
     "reports",
+    "pictures",
     "artifacts",
     "comparison",
     "baselines",

@@ -47,6 +47,7 @@ def test_it_lays_out_its_output_like_models(tmp_path: Path, capsys: pytest.Captu
             f"{scheme}_probe_sums.safetensors",
             "per-layer-sensitivity.json",
             "per-layer-sensitivity.md",
+            "per-layer-sensitivity.svg",
         )
     }
     printed = capsys.readouterr().out

@@ -15,6 +15,7 @@ from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import markdown
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
+from auto_quantize_model.reports.totals import total_predicted_kl
 from auto_quantize_model.whole_files import refuse_links, write_files
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _cells(suite: Suite, case: Case, baseline: Mapping[str, Any]) -> Iterator[st
     yield _NOTHING if bits is None else f"{bits:.2f}"
     yield str(baseline["calibration"]["calibrated_samples"]) if newer else _NOTHING
     yield _scientific(state.get("score"))
-    yield _scientific(markdown.total_predicted_kl(baseline) if newer else None)
+    yield _scientific(total_predicted_kl(baseline) if newer else None)
     measured = mapping(baseline, "measured").get("kl")
     yield _scientific(measured)
     worst = rows(baseline)[0]

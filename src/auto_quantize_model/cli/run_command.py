@@ -135,8 +135,8 @@ def _table(results: Iterable[CaseResult]) -> Table:
 
 
 def _row(result: CaseResult) -> tuple[str, ...]:
-    from auto_quantize_model.reports.markdown import total_predicted_kl
     from auto_quantize_model.reports.rows import rows, short_name
+    from auto_quantize_model.reports.totals import total_predicted_kl
 
     if result.manifest is None:
         return (result.case.id, *["-"] * (len(_COLUMNS) - 2), "failed")

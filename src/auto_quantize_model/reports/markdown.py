@@ -12,12 +12,15 @@ from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import doubtful, enough_captions
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
+from auto_quantize_model.reports.totals import total_predicted_kl
 from auto_quantize_model.stored_bits import describe_stored_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NAME = "per-layer-sensitivity.md"
+FIGURE = "per-layer-sensitivity.svg"
+"""The figure that the report shows, which lies beside it."""
 
 _NOTHING = "n/a"
 
@@ -101,6 +104,8 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     layers = rows(manifest)
     columns = {key: column for key, column in _COLUMNS.items() if _has_column(key, layers)}
     yield f"# AutoQuant layer sensitivity ({quoting.markdown(_plain(_at(manifest, 'scheme', 'name')))})"
+    yield ""
+    yield f"![What quantizing each group alone costs, by layer; the table below has the numbers]({FIGURE})"
     yield ""
     yield from _facts(manifest)
     yield ""
@@ -201,14 +206,3 @@ def _measured(manifest: Mapping[str, Any]) -> Iterator[str]:
         f"- **What that does:** the loss changes by `{measured['loss_change']:+.3e}` nats per token; the most probable "
         f"token stays the same for {measured['top1_agreement']:.1%} of them"
     )
-
-
-def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:
-    """The sum of the predicted KL of the groups that the search quantizes; None where the engine gave none."""
-    layers = manifest["layers"]
-    entries = manifest["layer_sensitivity"].values()
-    measured = [entry for entry in entries if entry["predicted_kl"] is not None]
-    if not measured:
-        return None
-    numbers = [entry["predicted_kl"] for entry in measured if layers[entry["modules"][0]]["quantized"]]
-    return float(sum(numbers))

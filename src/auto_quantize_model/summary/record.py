@@ -57,8 +57,8 @@ class Record:
     def note_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Take over the totals of the case's manifest."""
         from auto_quantize_model.manifest.coverage import coverage_line
-        from auto_quantize_model.reports.markdown import total_predicted_kl
         from auto_quantize_model.reports.rows import rows
+        from auto_quantize_model.reports.totals import total_predicted_kl
 
         self.total_score = manifest["autoquant_state"]["score"]
         self.total_predicted_kl = total_predicted_kl(manifest)
