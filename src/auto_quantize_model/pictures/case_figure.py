@@ -112,7 +112,9 @@ class _Figure:
     def _description(self) -> str:
         what = "Predicted KL" if self._in_nats else "Score"
         costliest = ", ".join(f"{each.place.label} {engineering(each.cost or 0.0)}" for each in self._labelled)
-        return " ".join([*sentences(self._manifest), f"{what}, the costliest groups first: {costliest or 'none'}."])
+        return " ".join(
+            [*sentences(self._manifest, self._groups), f"{what}, the costliest groups first: {costliest or 'none'}."]
+        )
 
     def _values(self, group: Ranked) -> Iterator[float]:
         """All that a group puts on the scale."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -33,8 +32,6 @@ text{fill:#f0f6fc}.paper{fill:#0d1117}.m{fill:#9198a1}.l{stroke:#0d1117}.grid{st
 """Both of a reader's colour schemes; blue, orange and purple are told apart by every kind of colour vision."""
 HATCH = '<pattern id="x" width="6" height="6" patternUnits="userSpaceOnUse"><path d="M0 6l6-6"/></pattern>'
 """Where nothing was measured, beside a word that says so."""
-
-_PLACE = re.compile(r"\.0+$|(?<=\.\d)0+$")
 
 
 class Drawing:
@@ -113,13 +110,15 @@ def cross(x: float, y: float, size: float = 4) -> str:
 
 def box(x: float, y: float, width: float, height: float) -> str:
     """A part of a path."""
-    return f"M{number(x)} {number(y)}h{number(width)}v{number(height)}h-{number(width)}z"
+    return f"M{number(x)} {number(y)}h{number(width)}v{number(height)}H{number(x)}z"
 
 
 def number(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
-    text = _PLACE.sub("", f"{value:.1f}")
-    return "0" if text == "-0" else text
+    text = f"{value:.1f}"
+    if text.endswith(".0"):
+        return "0" if text == "-0.0" else text[:-2]
+    return text
 
 
 def quoted(text: str) -> str:

@@ -32,6 +32,12 @@ def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
     yield from markdown_table_without_ends(_COLUMNS, map(_cells, statistics["convergence"]))
 
 
+def is_settled(statistics: Mapping[str, Any]) -> bool:
+    """Whether the captions settle which ten groups are the most sensitive; where there are no more, they all are."""
+    top = statistics["top_ten"]
+    return top["between"] is None or bool(top["settled"])
+
+
 def answer(statistics: Mapping[str, Any]) -> str:
     """Whether the ten most sensitive groups are settled, in one sentence."""
     top, samples = statistics["top_ten"], statistics["samples"]

@@ -10,7 +10,6 @@ from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports.places import places
 from auto_quantize_model.reports.quantities import digits, nats
-from auto_quantize_model.reports.rows import rows
 from auto_quantize_model.reports.totals import total_predicted_kl
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ _NO_NUMBER = ("disabled", "not_covered", "not_exercised", "non_finite")
 """An older manifest has a zero where there was nothing to measure."""
 
 
-def sentences(manifest: Mapping[str, Any]) -> list[str]:
+def sentences(manifest: Mapping[str, Any], groups: Sequence[Ranked]) -> list[str]:
     """The three, or those of them that the manifest can say; as plain text."""
-    groups = ranked(rows(manifest))
     told = (_cost(manifest), _where(groups), _order(manifest, groups))
     return [sentence for sentence in told if sentence is not None]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ class Place:
 
 def places(rows: Iterable[Mapping[str, Any]]) -> list[Place]:
     """The place of each row of a report, in the order of the rows."""
-    found = [_place(row) for row in rows]
+    found = [_place(row["layer"], tuple(row.get("modules") or (row["layer"],))) for row in rows]
     parents: dict[str, set[str]] = {}
     for parent, place in found:
         parents.setdefault(place.kind, set()).add(parent)
@@ -49,19 +50,20 @@ def places(rows: Iterable[Mapping[str, Any]]) -> list[Place]:
     ]
 
 
-def _place(row: Mapping[str, Any]) -> tuple[str, Place]:
-    """Where a row's group is, and below which part of its layer: two parts may have layers of the same names."""
-    name = row["layer"]
+# Every case of a model has the same groups.
+@functools.lru_cache(maxsize=1 << 16)
+def _place(name: str, modules: tuple[str, ...]) -> tuple[str, Place]:
+    """Where a group is, and below which part of its layer: two parts may have layers of the same names."""
     layer = _LAYER.search(name)
     if layer is None:
         return "", Place(None, _shortened(short_name(name)))
     *above, _ = name[layer.end() :].split(".")
     parent = ".".join(part for part in above if not part.isdecimal())
     experts = _EXPERTS in above
-    kind = "+".join(_leaves(row.get("modules") or [name]))
+    kind = "+".join(_leaves(modules))
     kind = _shortened(f"{_EXPERTS} {kind}" if experts else kind)
     # All experts of a layer may be one group, which is then named after the first of them.
-    alone = experts and len({_between(each, layer.end()) for each in row.get("modules") or [name]}) == 1
+    alone = experts and len({_between(each, layer.end()) for each in modules}) == 1
     expert = next((part for part in above if part.isdecimal()), "") if alone else ""
     return "" if experts else parent, Place(int(layer[1]), kind, expert)
 
