@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.reports.places import Place
 
 _MOST_NAMED = 4
-_HALF = 0.5
+_HALF = 0.5 - 1e-9
+"""Sums are not exact."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
