@@ -25,6 +25,7 @@ LIGHT = (
     "auto_quantize_model.artifacts",
     "auto_quantize_model.cache",
     "auto_quantize_model.captions.coco",
+    "auto_quantize_model.dashboard.page_data",
     "auto_quantize_model.engine.capture.kept",
     "auto_quantize_model.engine.capture.settings",
     "auto_quantize_model.cases.suite",

@@ -61,6 +61,7 @@ ORDER = (
     "result_rows",
     "recipes",
     "explain",
+    "dashboard",
     # The front doors.
     "summary",
     "plugin",

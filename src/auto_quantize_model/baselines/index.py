@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model import quoting
@@ -15,6 +14,7 @@ from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.pictures.model_figures import FIGURE_NAMES, MEANINGS, render_figures
 from auto_quantize_model.quoting import code
 from auto_quantize_model.reports import markdown
+from auto_quantize_model.reports.committed_recipes import read_recipes
 from auto_quantize_model.reports.enough_captions import is_settled
 from auto_quantize_model.reports.headline import ranked
 from auto_quantize_model.reports.markdown_table import markdown_table, markdown_table_without_ends
@@ -67,8 +67,8 @@ def index_files(suite: Suite, model: str, baselines: Baselines) -> dict[Path, st
     """The index of a model and its figures: a function of what is committed for the suite's cases, and its recipes."""
     published = _published(suite, model, baselines)
     newer = [baseline for _, baseline in published if not is_older(baseline)]
-    cases = ModelCases(model, newer, _recipes(suite, model, baselines))
     file = index_file(suite, model)
+    cases = ModelCases(model, newer, read_recipes(file.parents[1], baselines.content))
     texts = {
         file.name: "".join(f"{line}\n" for line in _lines(suite, model, published, cases)),
         **render_figures(cases),
@@ -112,27 +112,6 @@ def _cases(suite: Suite, model: str) -> Sequence[Case]:
 def _published(suite: Suite, model: str, baselines: Baselines) -> list[tuple[Case, Mapping[str, Any]]]:
     each = ((case, baselines.manifest(case)) for case in _cases(suite, model))
     return [(case, baseline) for case, baseline in each if baseline is not None]
-
-
-def _recipes(suite: Suite, model: str, baselines: Baselines) -> dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The committed recipes of a model."""
-    folders = sorted((_cases(suite, model)[0].models_root / model / "recipes").glob("*/recipe.json"))
-    return {
-        file.parent.name: (_document(file, baselines), _document(file.with_name("pareto.json"), baselines))
-        for file in folders
-    }
-
-
-def _document(file: Path, baselines: Baselines) -> Mapping[str, Any]:
-    try:
-        document = json.loads(baselines.content(file))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read: {error}; publish the recipe again") from None
-    if not isinstance(document, dict) or not (
-        {"effective_bits", "predicted_kl"} <= {*document} or "points" in document
-    ):
-        raise InputError(f"{file}: not of a recipe; publish the recipe again")
-    return document
 
 
 def _lines(
