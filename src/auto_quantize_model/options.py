@@ -126,6 +126,11 @@ HTML = Option(
     metavar="FILE",
     parse=Path,
 )
+VERBOSE = Option(
+    "verbose",
+    "Show scores, ratios to the baseline and times of every case at the end, instead of what each pair costs",
+    takes="nothing",
+)
 KEEP_CAPTURE = Option(
     "keep-capture",
     "Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
@@ -176,6 +181,7 @@ IN_PYTEST = (
     OUTPUT,
     JSON,
     HTML,
+    VERBOSE,
     KEEP_CAPTURE,
     CAPTURE_DIR,
     CAPTURE_MEMORY,

@@ -535,6 +535,13 @@ class TestSummary:
         assert "2 cases: 1 identical, 1 drift" in text
         assert "artifacts: out" in text
 
+    def test_every_number_on_demand(self, project: Project) -> None:
+        published(project)
+        text = project.run("--sensitivity-verbose").stdout.str()
+        assert "most sensitive group" in text
+        assert "seconds" in text
+        assert "costliest first" not in text
+
     def test_the_same_for_machines(self, project: Project) -> None:
         published(project)
         project.edit_manifest(INT8, scaled(2, 1.05))

@@ -28,6 +28,7 @@ from auto_quantize_model.options import (
     OVERRIDE,
     PUBLISH,
     REPORT_ONLY,
+    VERBOSE,
     nothing_to_keep,
 )
 
@@ -59,6 +60,7 @@ class Options:
     output: Path | None
     json: Path | None
     html: Path | None
+    verbose: bool
     keep_capture: bool
     capture_dir: Path | None
     capture_memory: int | None
@@ -125,6 +127,7 @@ def read_options(config: pytest.Config) -> Options:
         output=path(OUTPUT),
         json=path(JSON),
         html=path(HTML),
+        verbose=value(VERBOSE),
         keep_capture=value(KEEP_CAPTURE),
         capture_dir=path(CAPTURE_DIR),
         capture_memory=value(CAPTURE_MEMORY),

@@ -158,12 +158,18 @@ class Session:
         if "shared" in self.__dict__:
             shutil.rmtree(self.shared, ignore_errors=True)
 
-    def summary_lines(self) -> Iterator[str]:
-        """What the terminal shows at the end."""
+    def summary_lines(self, *, blocks: bool) -> Iterator[str]:
+        """What the terminal shows at the end; `blocks` is whether it can show a bar of blocks."""
         if self.records:
             from auto_quantize_model.plugin.summary import summary_lines
 
-            yield from summary_lines(self.records.values(), self.output.folder, self.problems)
+            yield from summary_lines(
+                self.records.values(),
+                self.output.folder,
+                self.problems,
+                verbose=self.options.verbose,
+                blocks=blocks,
+            )
 
     def _write_indices(self) -> None:
         published = {(record.suite, record.model) for record in self.records.values() if record.published}
