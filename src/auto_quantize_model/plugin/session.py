@@ -20,6 +20,7 @@ from auto_quantize_model.plugin.publishing import Publisher
 from auto_quantize_model.plugin.record_in_report import attach
 from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
 from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.summary.github import append_job_summary, error_commands
 from auto_quantize_model.summary.record import new_record
 
 if TYPE_CHECKING:
@@ -150,6 +151,9 @@ class Session:
         self._write_indices()
         self._write_json()
         self._write_html()
+        problem = append_job_summary(self.records.values())
+        if problem is not None:
+            self.problems.append(problem)
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -170,6 +174,7 @@ class Session:
                 verbose=self.options.verbose,
                 blocks=blocks,
             )
+            yield from error_commands(self.records.values())
 
     def _write_indices(self) -> None:
         published = {(record.suite, record.model) for record in self.records.values() if record.published}
