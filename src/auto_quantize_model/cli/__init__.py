@@ -12,7 +12,9 @@ from auto_quantize_model.cli import (
     captures_command,
     compare_command,
     dashboard_command,
+    doctor_command,
     explain_command,
+    init_command,
     pairs_command,
     recipe_command,
     report_command,
@@ -32,6 +34,8 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 _COMMANDS = (
+    init_command,
+    doctor_command,
     run_command,
     report_command,
     compare_command,
