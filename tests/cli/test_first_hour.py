@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHECKPOINT = TINY / "checkpoint"
+
+
+def completed(line: str, folder: Path) -> list[str]:
+    """What a shell is told that asks how a line could go on."""
+    answer = folder / "answer"
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+    environment = {**os.environ, **asked, "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_SHELL": "bash"}
+    script = [sys.executable, "-m", "auto_quantize_model"]
+    subprocess.run(script, env=environment, check=True, timeout=60)  # noqa: S603
+    return [each.strip() for each in answer.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_shell_completes_commands_and_options(tmp_path: Path) -> None:
+    assert {"dashboard", "doctor"} == set(completed("auto-quantize-model d", tmp_path))
+    assert "--format" in completed("auto-quantize-model compare --f", tmp_path)
 
 
 @pytest.fixture

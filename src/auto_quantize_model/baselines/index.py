@@ -124,6 +124,11 @@ def _lines(
         return
     if cases.predicted:
         yield from answers(cases)
+        place = f"{_cases(suite, model)[0].models_root.name}/{model}/layer-analysis"
+        yield (
+            f"- **What did the last publish change?** {code(f'git log -1 -- {place}')} names the commit and its reasons, "
+            "`python -m auto_quantize_model compare COMMIT^ COMMIT` shows what moved."
+        )
         yield ""
         for name in FIGURE_NAMES:
             yield f"![{MEANINGS[name]}]({name})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -64,9 +65,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that completes a command line, and end; at any other time this costs nothing."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; every mistake of the user's is one line and exit status 2, every other error one line too."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    _complete(parser)
+    arguments = parser.parse_args(argv)
     try:
         with unwinding_when_terminated():
             read_options(arguments)
