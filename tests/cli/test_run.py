@@ -267,8 +267,8 @@ class TestSummary:
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
         assert " ".join(record) == (
             "case model pair size suite verdict outcome reason total_score total_predicted_kl measured_kl "
-            "most_sensitive_group bits costliest total_ratio worst_group worst_ratio published artifacts seconds "
-            "pass_seconds pass_shared worker tests"
+            "most_sensitive_group coverage bits costliest total_ratio worst_group worst_ratio published artifacts "
+            "seconds pass_seconds pass_shared worker tests"
         )
         assert (record["outcome"], record["verdict"]) == ("skipped", "skipped")
         assert "hf download" in record["reason"]

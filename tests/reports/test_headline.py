@@ -51,6 +51,13 @@ def test_the_three_sentences(case: Case) -> None:
     ]
 
 
+def test_what_is_not_covered_is_said_at_once(case: Case) -> None:
+    manifest = build(case)
+    manifest["scheme"]["coverage_fraction"] = 0.75
+    manifest["layer_sensitivity"][group_key(1)] |= {"status": "not_covered", "reason": "its layers are convolutions"}
+    assert told(manifest)[-1].startswith("75 % of the weights were scored; one row has no score, the largest ")
+
+
 def test_half_may_take_many_groups(case: Case) -> None:
     assert told(build(case, [1e-4] * 20))[1] == (
         "Half of that is in 10 of 20 groups; the costliest are layer 0 gate+up, layer 1 gate+up, layer 2 gate+up and "

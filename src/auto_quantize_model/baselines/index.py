@@ -124,9 +124,9 @@ def _lines(
         return
     if cases.predicted:
         yield from answers(cases)
-        place = f"{_cases(suite, model)[0].models_root.name}/{model}/layer-analysis"
+        log = f"git log -1 -- {_cases(suite, model)[0].models_root.name}/{model}/layer-analysis"
         yield (
-            f"- **What did the last publish change?** {code(f'git log -1 -- {place}')} names the commit and its reasons, "
+            f"- **What did the last publish change?** {code(log)} names the commit and its reasons, "
             "`python -m auto_quantize_model compare COMMIT^ COMMIT` shows what moved."
         )
         yield ""

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.reports.places import places
@@ -52,8 +53,8 @@ _NO_NUMBER = ("disabled", "not_covered", "not_exercised", "non_finite")
 
 
 def sentences(manifest: Mapping[str, Any], groups: Sequence[Ranked]) -> list[str]:
-    """The three, or those of them that the manifest can say; as plain text."""
-    told = (_cost(manifest), _where(groups), _order(manifest, groups))
+    """The three, or those of them that the manifest can say, and what is not covered; as plain text."""
+    told = (_cost(manifest), _where(groups), _order(manifest, groups), _left_open(manifest))
     return [sentence for sentence in told if sentence is not None]
 
 
@@ -120,6 +121,12 @@ def _order(manifest: Mapping[str, Any], groups: Sequence[Ranked]) -> str | None:
     else:
         ten = f", {'but not' if alone else 'nor'} which ten are the most sensitive"
     return f"By ModelOpt's score, {samples} captions {order}{ten}."
+
+
+def _left_open(manifest: Mapping[str, Any]) -> str | None:
+    """What nobody knows, where that is anything: it must not be read as harmless."""
+    line = None if is_older(manifest) else coverage_line(manifest)
+    return None if line is None else f"{line}."
 
 
 def settled_first(layers: Sequence[Mapping[str, Any]]) -> int:

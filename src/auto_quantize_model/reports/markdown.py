@@ -86,7 +86,8 @@ _COLUMNS: dict[str, _Column] = {
     "status": (
         "Status",
         _plain,
-        "`scored`; or why there is no number: `disabled` is never quantized, `not_exercised` saw only zeros, "
+        "`scored`; or why there is no number: `disabled` is never quantized, `not_covered` cannot be scored, "
+        "`not_exercised` saw only zeros, "
         "`non_finite` overflowed; `saturated` hit ModelOpt's clamp",
     ),
     "split": (
