@@ -53,6 +53,7 @@ ORDER = (
     # What comes of it.
     "manifest",
     "reports",
+    "pictures",
     "artifacts",
     "comparison",
     "baselines",
@@ -60,6 +61,7 @@ ORDER = (
     "result_rows",
     "recipes",
     "explain",
+    "dashboard",
     # The front doors.
     "summary",
     "plugin",

@@ -11,6 +11,7 @@ import yaml
 from auto_quantize_model.manifest.document import check_manifest, dumps, mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.probe_sums import SUFFIX, dump_probe_sums, probe_sums_of
+from auto_quantize_model.pictures import case_figure
 from auto_quantize_model.reports import json_report, markdown
 from auto_quantize_model.whole_files import write_files
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.scores import CaseScores
 
-_RENDERERS = {json_report.NAME: json_report.render, markdown.NAME: markdown.render}
+_RENDERERS = {
+    json_report.NAME: json_report.render,
+    markdown.NAME: markdown.render,
+    case_figure.NAME: case_figure.render,
+}
 REPORT_NAMES = tuple(_RENDERERS)
 RECIPE_NAMES = ("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json")
 """The files that every recipe has."""

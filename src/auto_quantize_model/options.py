@@ -120,6 +120,17 @@ OUTPUT = Option(
     parse=Path,
 )
 JSON = Option("json", "Write a summary for machines: one record a case, and the totals", metavar="FILE", parse=Path)
+HTML = Option(
+    "html",
+    "Write a page to look into the session: its cases beside their baselines, in one file that asks no network",
+    metavar="FILE",
+    parse=Path,
+)
+VERBOSE = Option(
+    "verbose",
+    "Show scores, ratios to the baseline and times of every case at the end, instead of what each pair costs",
+    takes="nothing",
+)
 KEEP_CAPTURE = Option(
     "keep-capture",
     "Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
@@ -169,6 +180,8 @@ IN_PYTEST = (
     OVERRIDE,
     OUTPUT,
     JSON,
+    HTML,
+    VERBOSE,
     KEEP_CAPTURE,
     CAPTURE_DIR,
     CAPTURE_MEMORY,

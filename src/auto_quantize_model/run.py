@@ -22,7 +22,7 @@ from auto_quantize_model.manifest.build import Weights, build_manifest
 from auto_quantize_model.measuring import checked_measure, parse_scope
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.reporting import Reporting, no_notice, silent
-from auto_quantize_model.reports.markdown import total_predicted_kl
+from auto_quantize_model.reports.totals import total_predicted_kl
 from auto_quantize_model.scores import short_number
 
 if TYPE_CHECKING:

@@ -206,7 +206,7 @@ def test_the_artifacts_of_a_tree_hold_no_absolute_path(tiny_suite: Suite, models
     write_index(tiny_suite, MODEL)
     put(models, f"{MODEL}/layer-analysis/{STAGING}/w/new/x.md")
     files = list(artifact_files(models))
-    assert len(files) == 4
+    assert len(files) == 8
     assert not list(absolute_paths(files, Baselines()))
 
 

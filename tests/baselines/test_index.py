@@ -7,9 +7,10 @@ from tests.manifests import build
 
 from auto_quantize_model import load_suite
 from auto_quantize_model.baselines.checks import absolute_paths, stale_index
-from auto_quantize_model.baselines.index import index_file, index_text, suite_folder, write_index
+from auto_quantize_model.baselines.index import index_file, index_files, suite_folder, write_index
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.baselines.store import Baselines, baseline_folder
+from auto_quantize_model.pictures.model_figures import FIGURE_NAMES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from auto_quantize_model import Suite
 
 MODEL = "qwen3_vl_tiny"
+
+
+def index_text(suite: Suite, model: str, baselines: Baselines) -> str:
+    return index_files(suite, model, baselines)[index_file(suite, model)]
 
 
 def publish(suite: Suite, expression: str) -> None:
@@ -55,7 +60,7 @@ def test_it_has_a_row_for_every_baseline_in_the_suites_order(tiny_suite: Suite) 
     }
     shown = [row[0].split("]")[0].removeprefix("[") for row in rows]
     assert shown == [case.id for case in tiny_suite.cases if (case.pair.name, case.size) in PUBLISHED]
-    assert "3 of 30 cases are published." in text
+    assert "3 of 30 are published" in text
     for row in rows:
         link = row[0].split("(")[1].rstrip(")")
         assert (index_file(tiny_suite, MODEL).parent / link).is_file()
@@ -82,8 +87,9 @@ def test_a_stale_index_is_named_with_the_mend(tiny_suite: Suite) -> None:
     write_index(tiny_suite, MODEL)
     assert not list(stale_index(tiny_suite, MODEL, Baselines()))
     publish(tiny_suite, "wfp8_afp8 and small")
-    (stale,) = stale_index(tiny_suite, MODEL, Baselines())
+    stale, *figures = stale_index(tiny_suite, MODEL, Baselines())
     assert stale.startswith(f"{file}: line 3 is 'No case is published yet.")
+    assert [each.partition(": ")[0] for each in figures] == [str(file.with_name(name)) for name in FIGURE_NAMES]
     for path in baseline_folder(tiny_suite.select("wfp8_afp8 and small")[0]).glob("*manifest.json"):
         path.write_text("{")
     (broken,) = stale_index(tiny_suite, MODEL, Baselines())

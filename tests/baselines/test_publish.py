@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auto_quantize_model import Case
 
 MARKDOWN = "per-layer-sensitivity.md"
-REPORTS = {MARKDOWN, "per-layer-sensitivity.json"}
+REPORTS = {MARKDOWN, "per-layer-sensitivity.json", "per-layer-sensitivity.svg"}
 
 
 def publish(case: Case, manifest: dict[str, Any]) -> Publication:

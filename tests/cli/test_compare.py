@@ -107,6 +107,28 @@ def test_every_form_says_what_and_why_and_goes_to_a_file_too(tree: Path, run: An
     assert (tree / "there" / "comparison.txt").read_text(encoding="utf-8") == out
 
 
+def test_a_comment_of_a_pull_request_says_what_moved_and_folds_why(tree: Path, run: Any) -> None:
+    shutil.copytree(tree / "models", tree / "new")
+    assert "none of 4 cases moved beyond noise" in run("models", "new", "--format", "github")[1]
+    change(file_of(tree / "new", "wfp8_afp8"), lambda manifest: raise_group(manifest, 1.03))
+    status, out, _ = run("models", "new", "--format", "github")
+    assert status == 1
+    assert out.startswith("### Quantization sensitivity: 1 of 4 cases moved\n")
+    assert "|qwen3_vl_tiny-wfp8_afp8-small|**drift**|" in out
+    assert f"x1.030 {GROUP}" in out
+    assert out.count("<details>") == out.count("</details>") == 1
+
+
+def test_a_comment_fits_into_github_and_shows_names_as_text(tree: Path, run: Any, monkeypatch: Any) -> None:
+    shutil.copytree(tree / "models", tree / "new")
+    change(file_of(tree / "new", "wfp8_afp8"), lambda manifest: raise_group(manifest, 1.03))
+    change(file_of(tree / "new", "wfp8_afp16"), lambda manifest: raise_group(manifest, 1.03))
+    monkeypatch.setattr("auto_quantize_model.comparison.github.LARGEST", 600)
+    out = run("models", "new", "--format", "github")[1]
+    assert "more cases, left out here for their length" in out
+    assert len(out) < 700
+
+
 def test_markdown_has_every_number_of_both(tree: Path, run: Any) -> None:
     old, new = file_of(tree, "wfp8_afp16"), file_of(tree, "wfp8_afp8")
     _, out, _ = run(old, new, "--format", "markdown")

@@ -47,6 +47,7 @@ def test_it_lays_out_its_output_like_models(tmp_path: Path, capsys: pytest.Captu
             f"{scheme}_probe_sums.safetensors",
             "per-layer-sensitivity.json",
             "per-layer-sensitivity.md",
+            "per-layer-sensitivity.svg",
         )
     }
     printed = capsys.readouterr().out
@@ -83,7 +84,7 @@ def test_two_runs_write_the_same_bytes(artifacts: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "auto_quantize_model", "run", *SUITE_OPTION, "--device", "cpu"]
     subprocess.run([*command, "-k", "tiny and small", "--output", tmp_path], check=True, capture_output=True)  # noqa: S603
     assert files_in(tmp_path) == files_in(artifacts)
-    assert len(files_in(tmp_path)) == 10 * 4 + 1
+    assert len(files_in(tmp_path)) == 10 * 5 + 1
 
 
 def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -253,13 +254,21 @@ class TestSummary:
         assert passed["total_score"] == state["score"]
         assert passed["most_sensitive_group"].startswith("model.language_model.layers.")
 
+    def test_it_is_a_page_too(self, tmp_path: Path) -> None:
+        page = tmp_path / "page.html"
+        assert run("-k", "4b and small and wfp8_afp8", "--html", str(page)) == 2
+        assert not page.exists()
+        assert run("-k", "tiny and small and wfp8_afp8", "--html", str(page), "--output", str(tmp_path / "out")) == 0
+        data = json.loads(page.read_text(encoding="utf-8").partition('id="data">')[2].partition("</script>")[0])
+        assert [source["name"] for source in data["sources"]] == ["baselines", "this run"]
+
     def test_a_skipped_case_has_the_same_keys(self, tmp_path: Path) -> None:
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
         assert " ".join(record) == (
             "case model pair size suite verdict outcome reason total_score total_predicted_kl measured_kl "
-            "most_sensitive_group total_ratio worst_group worst_ratio published artifacts seconds pass_seconds "
-            "pass_shared worker tests"
+            "most_sensitive_group coverage bits costliest total_ratio worst_group worst_ratio published artifacts "
+            "seconds pass_seconds pass_shared worker tests"
         )
         assert (record["outcome"], record["verdict"]) == ("skipped", "skipped")
         assert "hf download" in record["reason"]

@@ -35,6 +35,8 @@ def commands(**values: Any) -> Commands:
         "overrides": (),
         "output": None,
         "json": None,
+        "html": None,
+        "verbose": False,
         "keep_capture": False,
         "capture_dir": None,
         "capture_memory": None,

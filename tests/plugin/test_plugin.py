@@ -535,6 +535,13 @@ class TestSummary:
         assert "2 cases: 1 identical, 1 drift" in text
         assert "artifacts: out" in text
 
+    def test_every_number_on_demand(self, project: Project) -> None:
+        published(project)
+        text = project.run("--sensitivity-verbose").stdout.str()
+        assert "most sensitive group" in text
+        assert "seconds" in text
+        assert "costliest first" not in text
+
     def test_the_same_for_machines(self, project: Project) -> None:
         published(project)
         project.edit_manifest(INT8, scaled(2, 1.05))
@@ -549,6 +556,26 @@ class TestSummary:
         assert first["pass_seconds"] > 0
         assert second["pass_seconds"] is None
         assert (project.root / "out") == type(project.root)(summary["output"])
+
+    def test_the_same_as_a_page_beside_the_baselines(self, project: Project) -> None:
+        published(project)
+        project.edit_manifest(INT8, scaled(2, 1.05))
+        project.run("--sensitivity-html", "deep/page.html")
+        page = (project.root / "deep" / "page.html").read_text(encoding="utf-8")
+        data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+        assert [source["name"] for source in data["sources"]] == ["baselines", "this run"]
+        assert [case["verdict"] for case in data["sources"][1]["cases"]] == ["identical", "drift"]
+        (comparison,) = data["comparisons"]
+        assert [case["verdict"] for case in comparison["cases"]] == ["identical", "drift"]
+
+    def test_a_page_that_cannot_be_written_fails_the_session(self, project: Project) -> None:
+        published(project)
+        (project.root / "file").write_text("", encoding="utf-8")
+        result = project.run("--sensitivity-html", "file/page.html")
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert lines_with(result, "error: ")
+        (project.root / "folder").mkdir()
+        assert project.run("--sensitivity-html", "folder").ret == pytest.ExitCode.USAGE_ERROR
 
     def test_a_folder_in_the_summarys_place_is_told_at_once(self, project: Project) -> None:
         (project.root / "folder").mkdir()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 HOOKS = ("start", "plan", "share_out", "device_lines", "finish", "summary_lines")
 
 
-def broken(*_: Any) -> Any:
+def broken(*_: Any, **__: Any) -> Any:
     raise KeyError("first\nsecond")
 
 

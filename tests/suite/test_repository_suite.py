@@ -141,7 +141,13 @@ def test_an_edited_score_of_a_report_is_named(copy: Copy) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["per-layer-sensitivity.json", "per-layer-sensitivity.md", "wfp8_afp16_autoquant_lm_quant_manifest.json"]
+    "name",
+    [
+        "per-layer-sensitivity.json",
+        "per-layer-sensitivity.md",
+        "per-layer-sensitivity.svg",
+        "wfp8_afp16_autoquant_lm_quant_manifest.json",
+    ],
 )
 def test_a_missing_artifact_is_named(copy: Copy, name: str) -> None:
     (copy.run_folder / name).unlink()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from auto_quantize_model.artifacts import RECIPE_FILES, REPORT_NAMES, STAGING, render_reports
 from auto_quantize_model.baselines.folders import whereabouts
-from auto_quantize_model.baselines.index import committed_index, index_file, index_text, suite_folder
+from auto_quantize_model.baselines.index import committed, index_files, suite_folder
 from auto_quantize_model.baselines.store import baseline_folder
 from auto_quantize_model.checkpoints.locate import has_own_checkpoint
 from auto_quantize_model.commands import publish_command
@@ -18,6 +18,7 @@ from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
 from auto_quantize_model.manifest.probe_sums import SAFETENSORS, SUFFIX
 from auto_quantize_model.options import REPORT_ONLY
+from auto_quantize_model.pictures.model_figures import FIGURE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,14 +85,17 @@ def stray_recipes(suite: Suite, models: Path) -> Iterator[str]:
 
 
 def stale_index(suite: Suite, model: str, baselines: Baselines) -> Iterator[str]:
-    """A model's index that is missing or not what its baselines give."""
+    """A model's index or figures that are missing or not what its baselines give."""
     try:
-        problem = _difference(committed_index(suite, model), index_text(suite, model, baselines))
+        problems = [
+            f"{file}: {problem}"
+            for file, text in index_files(suite, model, baselines).items()
+            if (problem := _difference(committed(file), text)) is not None
+        ]
     except InputError as error:
         yield str(error)
         return
-    if problem is not None:
-        yield f"{index_file(suite, model)}: {problem}; write it again: publish a case of {model}, or its reports alone"
+    yield from (f"{each}; write it again: publish a case of {model}, or its reports alone" for each in problems)
 
 
 def unknown_files(models: Path) -> Iterator[str]:
@@ -188,10 +192,10 @@ def _on_disk(models: Path) -> list[str]:
 
 def _has_place(path: PurePosixPath) -> bool:
     match path.parts:
-        case ("README.md",) | (_, "model.yaml" | "README.md") | (_, "layer-analysis", "README.md"):
+        case ("README.md",) | (_, "model.yaml" | "README.md") | (_, "checkpoint", *_):
             return True
-        case (_, "checkpoint", *_):
-            return True
+        case (_, "layer-analysis", artifact):
+            return artifact in ("README.md", *FIGURE_NAMES)
         case (_, "recipes", _, artifact):
             return artifact in RECIPE_FILES
         case (_, "layer-analysis", weight, _, artifact):

@@ -81,12 +81,13 @@ def require_unquantized(config: Mapping[str, Any], stated_in: Path) -> None:
 def require_kind(model_type: str, kinds: Container[str], kind: str, stated_in: Path) -> None:
     """Refuse an architecture that is not of a kind, and name the family that loads it."""
     if model_type not in kinds:
-        family = _family_of(model_type)
+        family = family_of(model_type)
         fix = f"set `family: {family}` in model.yaml" if family else "no family loads it: use a causal language model"
         raise InputError(f"{stated_in}: model_type '{model_type}' is no {kind}; {fix}")
 
 
-def _family_of(model_type: str) -> str | None:
+def family_of(model_type: str) -> str | None:
+    """The family that loads an architecture; None where none does."""
     from transformers.models.auto import modeling_auto
 
     if model_type == "qwen3_vl":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -11,7 +12,10 @@ from auto_quantize_model.cli import (
     captions_command,
     captures_command,
     compare_command,
+    dashboard_command,
+    doctor_command,
     explain_command,
+    init_command,
     pairs_command,
     recipe_command,
     report_command,
@@ -31,9 +35,12 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 _COMMANDS = (
+    init_command,
+    doctor_command,
     run_command,
     report_command,
     compare_command,
+    dashboard_command,
     explain_command,
     recipe_command,
     pairs_command,
@@ -58,9 +65,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that completes a command line, and end; at any other time this costs nothing."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; every mistake of the user's is one line and exit status 2, every other error one line too."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    _complete(parser)
+    arguments = parser.parse_args(argv)
     try:
         with unwinding_when_terminated():
             read_options(arguments)

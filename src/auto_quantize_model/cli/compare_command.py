@@ -11,6 +11,7 @@ from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.cli.console import PLAIN_WIDTH, Column, say, table, table_console
 from auto_quantize_model.cli.options import suite_file
+from auto_quantize_model.comparison import github
 from auto_quantize_model.comparison import report as comparison_report
 from auto_quantize_model.comparison.side_by_side import compare_sources
 from auto_quantize_model.comparison.sources import read_source
@@ -43,7 +44,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("old", metavar="A", help=_WHAT[0].upper() + _WHAT[1:])
     parser.add_argument("new", metavar="B", help="Likewise")
     parser.add_argument(
-        "--format", choices=("table", "markdown", "json"), default="table", help="Form (default: %(default)s)"
+        "--format",
+        choices=("table", "markdown", "json", "github"),
+        default="table",
+        help="Form; github: a comment of a pull request (default: %(default)s)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="Write there (default: the terminal)")
     parser.add_argument(
@@ -72,7 +76,13 @@ def _show(sides: SideBySide, form: str, output: Path | None) -> None:
     if form == "table" and output is None:
         _print(sides, table_console())
         return
-    text = {"table": _plain, "markdown": comparison_report.markdown, "json": comparison_report.json_text}[form](sides)
+    forms = {
+        "table": _plain,
+        "markdown": comparison_report.markdown,
+        "json": comparison_report.json_text,
+        "github": github.comment,
+    }
+    text = forms[form](sides)
     if output is None:
         sys.stdout.write(text)
         return

@@ -20,7 +20,7 @@ from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import mapping
-from auto_quantize_model.options import JSON, OUTPUT
+from auto_quantize_model.options import HTML, JSON, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.writable import check_file_place, check_folder_place
 
@@ -53,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, OUTPUT, JSON))
+    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, OUTPUT, JSON, HTML))
     parser.set_defaults(run=run)
 
 
@@ -64,12 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
     paths = model_paths(arguments, suite)
     output = (arguments.output or default_output()).absolute()
     check_folder_place(output)
-    if arguments.json is not None:
-        check_file_place(arguments.json)
+    for file in (arguments.json, arguments.html):
+        if file is not None:
+            check_file_place(file)
 
     from rich.console import Console
 
-    records = Records(cases, suite.path.absolute(), output, arguments.json)
+    records = Records(cases, suite, output, arguments.json, arguments.html)
     results = _run(cases, arguments, paths, records, Console(stderr=True))
     skipped = [result for result in results if result.skipped]
     if len(skipped) == len(results):
@@ -135,8 +136,8 @@ def _table(results: Iterable[CaseResult]) -> Table:
 
 
 def _row(result: CaseResult) -> tuple[str, ...]:
-    from auto_quantize_model.reports.markdown import total_predicted_kl
     from auto_quantize_model.reports.rows import rows, short_name
+    from auto_quantize_model.reports.totals import total_predicted_kl
 
     if result.manifest is None:
         return (result.case.id, *["-"] * (len(_COLUMNS) - 2), "failed")

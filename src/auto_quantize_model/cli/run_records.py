@@ -1,4 +1,4 @@
-"""What `run` notes of its cases for `--json`."""
+"""What `run` notes of its cases for `--json` and `--html`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from auto_quantize_model.cases.suite import Case
+    from auto_quantize_model.cases.suite import Case, Suite
     from auto_quantize_model.run import CaseResult
 
 
 class Records:
     """One record a case, in the order of the cases; those that are never reached stay `not run`."""
 
-    def __init__(self, cases: Iterable[Case], suite: Path, output: Path, file: Path | None) -> None:
-        """`file` is where the records are wanted, if they are."""
+    def __init__(self, cases: Iterable[Case], suite: Suite, output: Path, file: Path | None, page: Path | None) -> None:
+        """`file` and `page` are where the records are wanted, if they are."""
         self.output = output
-        self._records = {case.id: new_record(case, suite) for case in cases}
-        self._file = file
+        self._suite = suite
+        self._cases = {case.id: case for case in cases}
+        self._records = {case.id: new_record(case, suite.path.absolute()) for case in self._cases.values()}
+        self._file, self._page = file, page
         self._passed: set[str] = set()
         """The models whose pass is over."""
         self._last = 0.0
@@ -51,6 +53,12 @@ class Records:
             record.pass_seconds = seconds
 
     def write(self) -> None:
-        """Write the summary, if it is wanted."""
+        """Write the summary and the page, if they are wanted."""
         if self._file is not None:
             write_summary(self._file, self._records.values(), self.output)
+        ran = [record for record in self._records.values() if record.artifacts is not None]
+        if self._page is not None and ran:
+            from auto_quantize_model.baselines.store import Baselines
+            from auto_quantize_model.summary.page import write_session_page
+
+            write_session_page(self._page, ran, lambda record: (self._cases[record.case], self._suite), Baselines())

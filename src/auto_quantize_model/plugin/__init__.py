@@ -5,6 +5,7 @@ It is registered once, by the `pytest11` entry point; naming it in `pytest_plugi
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,8 +132,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @one_line
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print one line a case, the totals and where the artifacts are."""
-    lines = list(terminalreporter.config.stash[SESSION].summary_lines())
+    """Print what each pair costs, the totals and where the artifacts are."""
+    # What pytest writes to is its own affair, but it has the encoding of the standard output.
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    lines = list(terminalreporter.config.stash[SESSION].summary_lines(blocks=encoding.lower().startswith("utf")))
     if lines:
         terminalreporter.section("quantization sensitivity")
     for line in lines:

@@ -16,6 +16,7 @@ from auto_quantize_model.options import (
     CAPTURE_MEMORY,
     DEVICE,
     ENGINE,
+    HTML,
     IN_PYTEST,
     JSON,
     KEEP_CAPTURE,
@@ -27,6 +28,7 @@ from auto_quantize_model.options import (
     OVERRIDE,
     PUBLISH,
     REPORT_ONLY,
+    VERBOSE,
     nothing_to_keep,
 )
 
@@ -57,6 +59,8 @@ class Options:
     overrides: tuple[str, ...]
     output: Path | None
     json: Path | None
+    html: Path | None
+    verbose: bool
     keep_capture: bool
     capture_dir: Path | None
     capture_memory: int | None
@@ -122,6 +126,8 @@ def read_options(config: pytest.Config) -> Options:
         overrides=tuple(value(OVERRIDE)),
         output=path(OUTPUT),
         json=path(JSON),
+        html=path(HTML),
+        verbose=value(VERBOSE),
         keep_capture=value(KEEP_CAPTURE),
         capture_dir=path(CAPTURE_DIR),
         capture_memory=value(CAPTURE_MEMORY),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.comparison.compare import LEAST_FOR_MEASURED
 from auto_quantize_model.errors import CaseError, InputError
@@ -78,6 +79,7 @@ class RecipeCheck:
         if self._options.publish:
             try:
                 publish_recipe(self.case, recipe, proof)
+                write_index(self._suite, self.case.cases[0].model.name)
             except InputError as error:
                 fail(f"{self.case.id}: not published: {error}")
             return

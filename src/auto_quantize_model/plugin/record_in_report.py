@@ -19,8 +19,13 @@ def attach(record: Record, item: pytest.Item) -> None:
     values = dataclasses.asdict(record)
     # That is for the reports to say, and none has been made yet.
     del values["outcome"]
-    item.user_properties[:] = [pair for pair in item.user_properties if pair[0] != PROPERTY]
+    item.user_properties[:] = [pair for pair in item.user_properties if not pair[0].startswith(PROPERTY)]
     item.user_properties.append((PROPERTY, json.dumps(values)))
+    # pytest's JUnit file has them too, where who reads it looks for a number and not for JSON.
+    kl = record.total_predicted_kl if record.measured_kl is None else record.measured_kl
+    shown = {"verdict": record.verdict, "kl": kl, "costliest": next(iter(record.costliest), None)}
+    shown["moved_most"] = record.worst_group
+    item.user_properties += [(f"{PROPERTY}_{name}", value) for name, value in shown.items() if value is not None]
 
 
 def record_of(report: pytest.TestReport) -> Record | None:

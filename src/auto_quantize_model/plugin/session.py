@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from auto_quantize_model.options import HTML, JSON
 from auto_quantize_model.plugin.announcer import Announcer
 from auto_quantize_model.plugin.loadgroup import share_out
 from auto_quantize_model.plugin.output import Output
@@ -19,13 +20,14 @@ from auto_quantize_model.plugin.publishing import Publisher
 from auto_quantize_model.plugin.record_in_report import attach
 from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
 from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.summary.github import append_job_summary, error_commands
 from auto_quantize_model.summary.record import new_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from auto_quantize_model.baselines.store import Baselines
-    from auto_quantize_model.cases.suite import RecipeCase, Suite
+    from auto_quantize_model.cases.suite import Case, RecipeCase, Suite
     from auto_quantize_model.plugin.baseline_check import BaselineCheck
     from auto_quantize_model.plugin.case_run import CaseRun
     from auto_quantize_model.plugin.options import Options
@@ -71,9 +73,9 @@ class Session:
 
     def start(self) -> None:
         """Refuse now what would otherwise come out after hours of work."""
-        file = self.options.json
-        if file is not None and file.is_dir():
-            raise pytest.UsageError(f"--sensitivity-json {file}: is a folder; name a file")
+        for option, file in ((JSON, self.options.json), (HTML, self.options.html)):
+            if file is not None and file.is_dir():
+                raise pytest.UsageError(f"{option.pytest_flag} {file}: is a folder; name a file")
 
     def device_lines(self, items: Iterable[pytest.Item]) -> list[str]:
         """On what the cases of these tests will run; said once a session, and only if there are any."""
@@ -143,11 +145,15 @@ class Session:
         return new_record(suite_case.case, suite_case.suite.path, self._worker_name)
 
     def finish(self, session: pytest.Session) -> None:
-        """Update the indices of published models and write the JSON summary; a problem fails the session."""
+        """Update the indices of published models, write the JSON summary and the page; a problem fails the session."""
         if self.worker is not None or self._collect_only:
             return
         self._write_indices()
         self._write_json()
+        self._write_html()
+        problem = append_job_summary(self.records.values())
+        if problem is not None:
+            self.problems.append(problem)
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -156,12 +162,19 @@ class Session:
         if "shared" in self.__dict__:
             shutil.rmtree(self.shared, ignore_errors=True)
 
-    def summary_lines(self) -> Iterator[str]:
-        """What the terminal shows at the end."""
+    def summary_lines(self, *, blocks: bool) -> Iterator[str]:
+        """What the terminal shows at the end; `blocks` is whether it can show a bar of blocks."""
         if self.records:
             from auto_quantize_model.plugin.summary import summary_lines
 
-            yield from summary_lines(self.records.values(), self.output.folder, self.problems)
+            yield from summary_lines(
+                self.records.values(),
+                self.output.folder,
+                self.problems,
+                verbose=self.options.verbose,
+                blocks=blocks,
+            )
+            yield from error_commands(self.records.values())
 
     def _write_indices(self) -> None:
         published = {(record.suite, record.model) for record in self.records.values() if record.published}
@@ -187,6 +200,22 @@ class Session:
         ]
         try:
             write_summary(file, [*self.records.values(), *not_reached], self.output.folder)
+        except InputError as error:
+            self.problems.append(str(error))
+
+    def _write_html(self) -> None:
+        file = self.options.html
+        if file is None:
+            return
+        from auto_quantize_model.errors import InputError
+        from auto_quantize_model.summary.page import write_session_page
+
+        def case_of_record(record: Record) -> tuple[Case, Suite]:
+            suite_case = self.suites.case(Path(record.suite), record.case)
+            return suite_case.case, suite_case.suite
+
+        try:
+            write_session_page(file, self.records.values(), case_of_record, self.baselines)
         except InputError as error:
             self.problems.append(str(error))
 

@@ -1,13 +1,15 @@
-"""What the terminal shows at the end of a session: one line a case, and the totals."""
+"""What the terminal shows at the end of a session: what was learned, or every number, and the totals."""
 
 from __future__ import annotations
 
 import collections
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.options import VERBOSE
 from auto_quantize_model.paths import display_path, shortened
 from auto_quantize_model.reports.aligned_table import aligned_table
 from auto_quantize_model.reports.rows import short_name
+from auto_quantize_model.summary.learned import learned, ratio, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,11 +24,13 @@ _NOTHING = "-"
 _LONGEST_REASON = 200
 
 
-def summary_lines(records: Iterable[Record], output: Path, problems: Sequence[str]) -> Iterator[str]:
-    """The lines of the terminal's section."""
+def summary_lines(
+    records: Iterable[Record], output: Path, problems: Sequence[str], *, verbose: bool, blocks: bool
+) -> Iterator[str]:
+    """The lines of the terminal's section; `blocks` is whether it can show a bar of blocks."""
     cases = list(records)
     ran = [record for record in cases if not _was_skipped(record)]
-    yield from _table(ran)
+    yield from _table(ran) if verbose else learned(ran, VERBOSE.pytest_flag, blocks=blocks)
     yield from _skipped(cases)
     yield _totals(cases)
     yield from _passes(cases)
@@ -54,31 +58,18 @@ def _table(ran: Sequence[Record]) -> Iterator[str]:
 def _row(record: Record) -> tuple[str, ...]:
     return (
         record.case,
-        _verdict(record),
+        verdict(record),
         _scientific(record.total_predicted_kl),
         _scientific(record.measured_kl),
         short_name(record.most_sensitive_group or _NOTHING),
-        _ratio(record.total_ratio),
-        _NOTHING if record.worst_group is None else f"{_ratio(record.worst_ratio)} {short_name(record.worst_group)}",
+        ratio(record.total_ratio),
+        _NOTHING if record.worst_group is None else f"{ratio(record.worst_ratio)} {short_name(record.worst_group)}",
         f"{record.seconds:.2f}",
     )
 
 
-def _verdict(record: Record) -> str:
-    parts = [record.verdict]
-    if record.published:
-        parts.append(record.published)
-    if record.outcome in ("failed", "error") and record.verdict not in ("failed", "drift", "incomparable", "new"):
-        parts.append(record.outcome)
-    return ", ".join(parts)
-
-
 def _scientific(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.3e}"
-
-
-def _ratio(value: float | None) -> str:
-    return _NOTHING if value is None else f"x{value:.4f}"
 
 
 def _skipped(records: Iterable[Record]) -> Iterator[str]:

@@ -30,12 +30,32 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from (f"- {doubt}" for doubt in doubts)
 
 
+def doubted(row: Mapping[str, Any]) -> list[str]:
+    """Why a group's prediction is to be doubted, in a word each; empty where it is not, or where there is none."""
+    if row.get("predicted_kl") is None:
+        return []
+    reasons = {"measured otherwise": _is_missed, "wide interval": _is_wide, "beyond second order": _is_large}
+    return [reason for reason, holds in reasons.items() if holds(row)]
+
+
+def _is_missed(row: Mapping[str, Any]) -> bool:
+    measured, predicted = row.get("measured_kl"), row["predicted_kl"]
+    return measured is not None and not GOOD_RATIO[0] * predicted <= measured <= GOOD_RATIO[1] * predicted
+
+
+def _is_wide(row: Mapping[str, Any]) -> bool:
+    interval = row.get("predicted_kl_ci95")
+    return interval is not None and interval[1] > _WIDEST * interval[0]
+
+
+def _is_large(row: Mapping[str, Any]) -> bool:
+    return bool(row["predicted_kl"] > _LARGEST)
+
+
 def _missed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     missed = []
-    for row in rows:
-        measured, predicted = row.get("measured_kl"), row["predicted_kl"]
-        if measured is None or GOOD_RATIO[0] * predicted <= measured <= GOOD_RATIO[1] * predicted:
-            continue
+    for row in filter(_is_missed, rows):
+        measured, predicted = row["measured_kl"], row["predicted_kl"]
         times = f"{measured / predicted:.2f} times what" if predicted else "more than what"
         missed.append(f"{code(row['layer'])} ({times} was predicted)")
     if missed:
@@ -43,11 +63,7 @@ def _missed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _wide(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    wide = []
-    for row in rows:
-        interval = row.get("predicted_kl_ci95")
-        if interval is not None and interval[1] > _WIDEST * interval[0]:
-            wide.append(code(row["layer"]))
+    wide = [code(row["layer"]) for row in rows if _is_wide(row)]
     if wide:
         yield (
             f"{len(wide)} of {len(rows)} predictions have a 95 % interval wider than a factor of two: {_listed(wide)}. "
@@ -56,7 +72,7 @@ def _wide(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _large(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    large = [code(row["layer"]) for row in rows if row["predicted_kl"] > _LARGEST]
+    large = [code(row["layer"]) for row in rows if _is_large(row)]
     if large:
         yield f"Above {_LARGEST:g} nats a token for one group, which second order cannot tell: {_listed(large)}."
 

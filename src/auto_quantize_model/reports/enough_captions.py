@@ -15,13 +15,14 @@ _COLUMNS = ("Captions", "Score Off", "Predicted KL Off", "Spearman", "Top Ten Ke
 
 
 def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
-    """Two sections: the answer for the top ten, and how the scores settled as captions came in."""
+    """The answer for the top ten and, folded, how the scores settled as captions came in."""
     yield ""
     yield "## Were the captions enough?"
     yield ""
     yield answer(statistics)
     yield ""
-    yield "## How the scores settled"
+    yield "<details>"
+    yield "<summary>How the scores settled</summary>"
     yield ""
     yield (
         "What the first captions alone would have said, against all of them: how far off the score per caption and the "
@@ -30,6 +31,14 @@ def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield from markdown_table_without_ends(_COLUMNS, map(_cells, statistics["convergence"]))
+    yield ""
+    yield "</details>"
+
+
+def is_settled(statistics: Mapping[str, Any]) -> bool:
+    """Whether the captions settle which ten groups are the most sensitive; where there are no more, they all are."""
+    top = statistics["top_ten"]
+    return top["between"] is None or bool(top["settled"])
 
 
 def answer(statistics: Mapping[str, Any]) -> str:

@@ -9,15 +9,19 @@ from auto_quantize_model import quoting
 from auto_quantize_model.flags import both_flags
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.quoting import code
-from auto_quantize_model.reports import doubtful, enough_captions
+from auto_quantize_model.reports import doubtful, enough_captions, top_groups
+from auto_quantize_model.reports.headline import ranked, sentences
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
+from auto_quantize_model.reports.totals import chosen_groups, total_predicted_kl
 from auto_quantize_model.stored_bits import describe_stored_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 NAME = "per-layer-sensitivity.md"
+FIGURE = "per-layer-sensitivity.svg"
+"""The figure that the report shows, which lies beside it."""
 
 _NOTHING = "n/a"
 
@@ -47,7 +51,9 @@ def _shares(split: dict[str, float | None] | None) -> str:
     return " + ".join(f"{part / whole:.1%}" for part in numbers).replace("+ -", "- ")
 
 
-_COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
+_QUANTIZED = "Quantized"
+_Column = tuple[str, "Callable[[Any], str]", str]
+_COLUMNS: dict[str, _Column] = {
     "layer": ("Layer", quoting.markdown, "the first linear layer of a group that shares one precision"),
     "num_bits": ("Num Bits", _plain, "what a weight of the group costs in this format"),
     "sensitivity": ("Sensitivity", _scientific, "ModelOpt's AutoQuantize score: higher hurts more"),
@@ -80,7 +86,8 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str], str]] = {
     "status": (
         "Status",
         _plain,
-        "`scored`; or why there is no number: `disabled` is never quantized, `not_exercised` saw only zeros, "
+        "`scored`; or why there is no number: `disabled` is never quantized, `not_covered` cannot be scored, "
+        "`not_exercised` saw only zeros, "
         "`non_finite` overflowed; `saturated` hit ModelOpt's clamp",
     ),
     "split": (
@@ -99,26 +106,64 @@ def render(manifest: Mapping[str, Any]) -> str:
 
 def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     layers = rows(manifest)
-    columns = {key: column for key, column in _COLUMNS.items() if _has_column(key, layers)}
+    groups = ranked(layers)
+    chosen = chosen_groups(manifest)
+    newer = not is_older(manifest)
     yield f"# AutoQuant layer sensitivity ({quoting.markdown(_plain(_at(manifest, 'scheme', 'name')))})"
     yield ""
-    yield from _facts(manifest)
+    yield quoting.markdown(" ".join(sentences(manifest, groups)))
     yield ""
-    yield "## Per-layer sensitivity"
+    yield f"![What quantizing each group alone costs, by layer; the tables below have the numbers]({FIGURE})"
     yield ""
-    for title, _, meaning in columns.values():
-        yield f"- **{title}**: {meaning}"
+    yield "## The groups that matter"
     yield ""
-    titles = [title for title, _, _ in columns.values()]
-    yield from markdown_table(titles, ((show(row.get(key)) for key, (_, show, _) in columns.items()) for row in layers))
+    yield from top_groups.lines(groups, doubts="measured" in manifest, chosen=chosen)
     if "measured" in manifest:
         # The predictions of the first schema are another estimate.
         yield from doubtful.lines(layers)
-    if not is_older(manifest) and manifest.get("statistics") is not None:
+    if newer and manifest.get("statistics") is not None:
         yield from enough_captions.lines(manifest["statistics"])
+    yield ""
+    yield "## The whole case"
+    yield ""
+    yield from _facts(manifest)
+    yield ""
+    yield from _folded("Every group, with ModelOpt's scores", _whole_table(layers, chosen))
 
 
-def _has_column(key: str, layers: list[dict[str, Any]]) -> bool:
+def _folded(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """What a reader opens who wants it."""
+    yield "<details>"
+    yield f"<summary>{title}</summary>"
+    yield ""
+    yield from lines
+    yield ""
+    yield "</details>"
+
+
+def _whole_table(layers: Sequence[Mapping[str, Any]], chosen: Mapping[str, bool]) -> Iterator[str]:
+    """The older tool's columns first; then all that newer manifests know of a group."""
+    columns = {key: column for key, column in _COLUMNS.items() if _has_column(key, layers)}
+    known = [row["layer"] for row in layers if row.get("sensitivity") is not None]
+    some_left_out = not all(chosen.get(layer, True) for layer in known)
+    titles = [title for title, _, _ in columns.values()]
+    for title, _, meaning in columns.values():
+        yield f"- **{title}**: {meaning}"
+    if some_left_out:
+        titles.append(_QUANTIZED)
+        yield f"- **{_QUANTIZED}**: whether the search within the budget of bits quantizes the group"
+    yield ""
+    yield from markdown_table(titles, (_cells(row, columns, chosen if some_left_out else None) for row in layers))
+
+
+def _cells(row: Mapping[str, Any], columns: Mapping[str, _Column], chosen: Mapping[str, bool] | None) -> Iterator[str]:
+    for key, (_, show, _) in columns.items():
+        yield show(row.get(key))
+    if chosen is not None:
+        yield "yes" if chosen.get(row["layer"], False) else "no"
+
+
+def _has_column(key: str, layers: Sequence[Mapping[str, Any]]) -> bool:
     """What nobody asked to be measured has no column; a line above the table says that it was not measured."""
     if key.startswith("measured_"):
         return any(row.get(key) is not None for row in layers)
@@ -201,14 +246,3 @@ def _measured(manifest: Mapping[str, Any]) -> Iterator[str]:
         f"- **What that does:** the loss changes by `{measured['loss_change']:+.3e}` nats per token; the most probable "
         f"token stays the same for {measured['top1_agreement']:.1%} of them"
     )
-
-
-def total_predicted_kl(manifest: Mapping[str, Any]) -> float | None:
-    """The sum of the predicted KL of the groups that the search quantizes; None where the engine gave none."""
-    layers = manifest["layers"]
-    entries = manifest["layer_sensitivity"].values()
-    measured = [entry for entry in entries if entry["predicted_kl"] is not None]
-    if not measured:
-        return None
-    numbers = [entry["predicted_kl"] for entry in measured if layers[entry["modules"][0]]["quantized"]]
-    return float(sum(numbers))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.comparison.compare import Comparison
 
 NOT_RUN = "not run"
+_NAMED = 8
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,6 +37,10 @@ class Record:
     most_sensitive_group: str | None = None
     coverage: str | None = None
     """How much of the weights was scored and what the rest is; None where all was."""
+    bits: float | None = None
+    """Of a weight, as ModelOpt counts the format."""
+    costliest: list[str] = dataclasses.field(default_factory=list)
+    """The groups that have half of the case's cost, in words, the costliest first; no more than a few."""
     total_ratio: float | None = None
     """The total score, as a multiple of the baseline's."""
     worst_group: str | None = None
@@ -57,14 +62,18 @@ class Record:
     def note_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Take over the totals of the case's manifest."""
         from auto_quantize_model.manifest.coverage import coverage_line
-        from auto_quantize_model.reports.markdown import total_predicted_kl
+        from auto_quantize_model.reports.headline import costliest_half, ranked
         from auto_quantize_model.reports.rows import rows
+        from auto_quantize_model.reports.totals import total_predicted_kl
 
         self.total_score = manifest["autoquant_state"]["score"]
         self.total_predicted_kl = total_predicted_kl(manifest)
         self.measured_kl = None if manifest.get("measured") is None else manifest["measured"]["kl"]
         self.coverage = coverage_line(manifest)
-        first = rows(manifest)[0]
+        layers = rows(manifest)
+        self.bits = manifest["quantization"]["effective_bits"]
+        self.costliest = [group.place.label for group in costliest_half(ranked(layers))[:_NAMED]]
+        first = layers[0]
         self.most_sensitive_group = None if first["sensitivity"] is None else first["layer"]
 
     def note_comparison(self, comparison: Comparison) -> None:

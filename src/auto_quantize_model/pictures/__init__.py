@@ -1,0 +1,1 @@
+"""Figures: pure functions of manifests, the same bytes everywhere. Imports neither torch nor pytest."""
