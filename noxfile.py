@@ -18,6 +18,7 @@ nox.options.default_venv_backend = "virtualenv"
 
 CASES = "sensitivity_cases"
 PROJECT = nox.project.load_toml("pyproject.toml")
+TOOLS = ".ci/tools.txt"
 LOWEST_PYTHON = PROJECT["project"]["requires-python"].removeprefix(">=")
 # Two files at a time, in the order that tests/conftest.py gives them, with a thread each. Threads that spin while they
 # wait would keep the other process from the processors.
@@ -75,6 +76,46 @@ def minimums(session: nox.Session) -> None:
     session.install("-e", ".", *pinned.values(), *nox.project.dependency_groups(PROJECT, "tests"))
     session.run("python", "-m", "pip", "list")
     session.run("pytest", *TWO_AT_A_TIME, *session.posargs, env=THREADS_REST)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed 20,000 spoilt inputs to all that reads files, for each of three seeds (minutes; `-- SEED...`: others)."""
+    install(session, "tests")
+    for seed in session.posargs or ("1", "2", "3"):
+        session.run("pytest", "-q", "tests/test_fuzz.py", env={"FUZZ_INPUTS": "20000", "FUZZ_SEED": seed})
+
+
+@nox.session(default=False)
+def package(session: nox.Session) -> None:
+    """Build wheel and sdist into dist/, check them, and install each in an environment of its own (minutes)."""
+    session.install("--require-hashes", "-r", TOOLS)
+    folder = Path("dist")
+    for old in folder.glob("auto_quantize_model-*"):
+        old.unlink()
+    session.run("python", "-m", "build", "--outdir", str(folder))
+    built = sorted(map(str, folder.glob("auto_quantize_model-*")))
+    session.run("twine", "check", "--strict", *built)
+    for number, file in enumerate(built):
+        environment = Path(session.create_tmp(), f"clean_{number}").absolute()
+        session.run("python", "-m", "venv", "--clear", str(environment))
+        python = environment / "bin" / "python"
+        session.run(str(python), "-m", "pip", "install", "--quiet", file, external=True)
+        # Away from the checkout, whose code would be taken for the installed one.
+        with session.chdir(environment):
+            session.run(str(python), "-m", "auto_quantize_model", "--version", external=True)
+            session.run(str(python), "-m", "auto_quantize_model", "pairs", external=True)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Ask PyPI for known vulnerabilities of all that the project installs, the tools of its tests included."""
+    install(session, "dev")
+    everything = Path(session.create_tmp(), "everything.txt").absolute()
+    with everything.open("w", encoding="utf-8") as file:
+        session.run("python", "-m", "pip", "freeze", "--exclude-editable", stdout=file)
+    session.install("--require-hashes", "-r", TOOLS)
+    session.run("pip-audit", "--no-deps", "--disable-pip", "-r", str(everything), *session.posargs)
 
 
 @nox.session(default=False)

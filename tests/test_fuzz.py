@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -26,10 +27,14 @@ from auto_quantize_model.comparison.compare import compare
 from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError
 from auto_quantize_model.engine.capture.kept import kept_captures
 from auto_quantize_model.manifest.document import parse_manifest
+from auto_quantize_model.manifest.probe_sums import disagreement, parse_probe_sums
+from auto_quantize_model.recipes.guarding import committed, drift, solve_committed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from auto_quantize_model.cases.suite import RecipeCase, Suite
 
     Feed = Callable[[bytes], object]
 
@@ -119,6 +124,12 @@ class Fuzzed:
             "config": [(tiny / "config.json").read_bytes()],
             "header": [next(tiny.glob("*.safetensors")).read_bytes()[:4000]],
             "capture": [_captured()],
+            "dataset": [file.read_bytes() for file in sorted(conf.glob("dataset/*.yaml"))],
+            "autoquant": [file.read_bytes() for file in sorted(conf.glob("autoquant/*.yaml"))],
+            "recipe": [file.read_bytes() for file in sorted(conf.glob("recipe/*.yaml"))],
+            "runtime": [file.read_bytes() for file in sorted(conf.glob("runtime/*.yaml"))],
+            "committed": [file.read_bytes() for file in sorted(TINY.glob("recipes/*/recipe.json"))],
+            "sums": [file.read_bytes() for file in sorted(TINY.glob("layer-analysis/*/*_small/*.safetensors"))[:2]],
             "about": [json.dumps({"model": "x", "environment": {}, "code": "y"}).encode()],
         }
         return {name: (seeds, getattr(self, f"feed_{name}")) for name, seeds in texts.items()}
@@ -160,6 +171,50 @@ class Fuzzed:
         manifest = parse_manifest(text, "fuzzed.json")
         render_reports(manifest)
         return compare(self.manifest, manifest, self.suite.tolerances)
+
+    def feed_dataset(self, text: bytes) -> object:
+        self._written("settings/conf/dataset/mine.yaml", text)
+        return self._suite_of("settings", "dataset: mine\n")
+
+    def feed_autoquant(self, text: bytes) -> object:
+        self._written("settings/conf/autoquant/mine.yaml", text)
+        return self._suite_of("settings", "autoquant: mine\n")
+
+    def feed_recipe(self, text: bytes) -> object:
+        self._written("recipe/conf/recipe/mine.yaml", text)
+        return self._suite_of("recipe", "recipes: [mine]\n")
+
+    def feed_runtime(self, text: bytes) -> object:
+        self._written("runtime/conf/runtime/mine.yaml", text)
+        recipe = b"budget: {bits: 6}\npairs: [wfp8_afp8]\nsize: small\nruntime: mine\n"
+        self._written("runtime/conf/recipe/mine.yaml", recipe)
+        return self._suite_of("runtime", "recipes: [mine]\n")
+
+    def _suite_of(self, name: str, more: str) -> Suite:
+        suite = f"models: [qwen3_vl_tiny]\npairs: [wfp8_afp8]\nsizes: [small]\n{more}"
+        return load_suite(self._written(f"{name}/suite.yaml", suite.encode()), models_root=TINY.parent)
+
+    def feed_committed(self, text: bytes) -> object:
+        recipe = self._solved
+        self._written(recipe.folder.relative_to(self.folder).joinpath("recipe.json").as_posix(), text)
+        document = committed(recipe)
+        assert document is not None
+        return list(drift(recipe, solve_committed(recipe), document))
+
+    @functools.cached_property
+    def _solved(self) -> RecipeCase:
+        """A recipe of this folder, whose manifests are here too."""
+        root = self.folder / "solved"
+        recipe = b"budget: {bits: 6}\npairs: [wfp8_afp8]\nsize: small\n"
+        self._written("solved/conf/recipe/mine.yaml", recipe)
+        self._written("solved/suite.yaml", self.suite_file.read_bytes() + b"recipes: [mine]\n")
+        self._written(f"solved/models/{TINY.name}/model.yaml", (TINY / "model.yaml").read_bytes())
+        for folder in TINY.glob("layer-analysis/*/*wfp8_afp8_lm_small"):
+            shutil.copytree(folder, root / "models" / TINY.name / folder.relative_to(TINY))
+        return load_suite(root / "suite.yaml").recipes[0]
+
+    def feed_sums(self, text: bytes) -> object:
+        return disagreement(self.manifest, parse_probe_sums(text, "fuzzed.safetensors"))
 
     def feed_config(self, text: bytes) -> object:
         folder = self.folder / "checkpoint"
@@ -206,16 +261,18 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Fuzzed:
     return Fuzzed(tmp_path_factory.mktemp("fuzzed"))
 
 
-READERS = ("suite", "conf", "model", "override", "expression", "captions", "coco", "manifest")
+READERS = ("suite", "conf", "dataset", "autoquant", "model", "override", "expression", "captions", "coco", "manifest")
+READERS_OF_RECIPES = ("recipe", "runtime", "committed", "sums")
 READERS_OF_FILES = ("config", "header", "capture", "about")
+TARGETS = (*READERS, *READERS_OF_RECIPES, *READERS_OF_FILES)
 
 
-@pytest.mark.parametrize("name", [*READERS, *READERS_OF_FILES])
+@pytest.mark.parametrize("name", TARGETS)
 def test_every_input_is_taken_or_refused_in_one_line(fuzzed: Fuzzed, name: str) -> None:
     seeds, feed = fuzzed.targets()[name]
     outside = set(_outside(fuzzed.folder))
     refused = 0
-    for number in range(INPUTS // len(READERS + READERS_OF_FILES) + 1):
+    for number in range(INPUTS // len(TARGETS) + 1):
         chance = random.Random(f"{SEED}-{name}-{number}")  # noqa: S311  no secret
         text = mutated(chance.choice(seeds), chance)
         began = time.process_time()

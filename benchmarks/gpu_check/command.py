@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
     if options.worker:
-        workers.work(options.device, options.shared, options.worker)
+        workers.work(options.device, options.shared, options.worker, options.cases)
         return 0
     if not options.minutes > 0:
         parser.error("--minutes must be more than 0")
@@ -108,4 +108,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--shared", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--device", help=argparse.SUPPRESS)
+    parser.add_argument("--cases", help=argparse.SUPPRESS)
     return parser

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from benchmarks.gpu_check.scale import Scale
     from benchmarks.gpu_check.stages import Clock
 
-EMBEDDED = "tiny"
-"""The embedded model's cases, as an expression."""
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Pass:
@@ -58,8 +55,8 @@ class Shared:
 
     @functools.cached_property
     def embedded(self) -> list[CaseResult]:
-        """The embedded matrix, in this process."""
-        return run(self.suite.select(EMBEDDED), "replay", self.device.name)
+        """The embedded model's cases, in this process."""
+        return run(self.suite.select(self.scale.embedded), "replay", self.device.name)
 
     @functools.cached_property
     def big(self) -> BigModel:

@@ -122,7 +122,7 @@ def _loop(shared: Shared) -> Iterator[tuple[CaseResult, float]]:
     """ModelOpt's cases, one of each size and then more while there is time; with what each took without its load."""
     shared.warm_up()
     suite, stages = shared.big.suite, Stages(shared.device.synchronise)
-    cases = [case for name in LOOP for case in suite.select(name.replace("-", " and "))]
+    cases = [case for name in LOOP[: shared.scale.loop] for case in suite.select(name.replace("-", " and "))]
     stages.start()
     start, loaded = time.perf_counter(), 0.0
     results = run_cases(cases, engine="modelopt", device=shared.device.name, progress=stages)

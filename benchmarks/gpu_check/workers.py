@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from auto_quantize_model import load_suite
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.manifest.document import dumps
-from benchmarks.gpu_check.shared import EMBEDDED
 from benchmarks.gpu_check.table import Row
 from benchmarks.measuring import manifest_of, run
 from benchmarks.places import SUITE
@@ -47,11 +46,11 @@ def workers(shared: Shared) -> Iterator[Row]:
             yield Row("  it says", said)
 
 
-def work(device: str, shared: Path, output: Path) -> None:
+def work(device: str, shared: Path, output: Path, expression: str) -> None:
     """What one worker does."""
     from auto_quantize_model import CaptureSettings
 
-    cases = load_suite(SUITE).select(EMBEDDED)
+    cases = load_suite(SUITE).select(expression)
     output.mkdir(parents=True)
     results = run(cases, "replay", device, captures=CaptureSettings(shared=shared), notice=_notice)
     for result in results:
@@ -63,7 +62,8 @@ def _notice(line: str) -> None:
 
 
 def _start(shared: Shared, number: int, folder: Path, output: Path) -> subprocess.Popen[str]:
-    arguments = ("--worker", str(output), "--shared", str(folder), "--device", shared.device.name)
+    places = ("--worker", str(output), "--shared", str(folder))
+    arguments = (*places, "--device", shared.device.name, "--cases", shared.scale.embedded)
     return subprocess.Popen(  # noqa: S603  this Python, this check
         [sys.executable, str(Path(__file__).parent), *arguments],
         env={**os.environ, **shared.device.environment(number)},
@@ -84,7 +84,7 @@ def _finished(number: int, process: subprocess.Popen[str]) -> str:
 
 def synchronisations(shared: Shared) -> Iterator[Row]:
     """How often one pass over the embedded model waits for the device, by stage."""
-    cases = shared.suite.select(f"{EMBEDDED} and medium")
+    cases = shared.suite.select("tiny and medium")
     counts: dict[str, int] = {}
     steps: dict[str, int] = {}
     with shared.device.synchronisations() as caught:

@@ -149,6 +149,8 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ('dataset.captions_path="{size.__class__}"', "only {size} may be in braces"),
         ("autoquant.batch_size=" + "[" * 3000, "the value is not valid YAML"),
         ("dataset.captions_path=captions_{name}.txt", "only {size} may be in braces"),
+        (f"dataset.captions_path={'a' * 300}.txt", "a path has at most 1000 bytes, and 250 from slash to slash"),
+        (f"dataset.root={'a/' * 501}", "a path has at most 1000 bytes"),
         (
             'quant_pair.run_folders={qwen3_vl_tiny: "../../out_{size}"}',
             "run_folders.qwen3_vl_tiny: a folder's name begins with a letter or digit",

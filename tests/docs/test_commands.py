@@ -67,14 +67,22 @@ NOT_RUN = {
 """Commands that neither a test nor CI runs, and why. What their program can parse without working, is parsed."""
 
 
+NOT_TYPED = ("--quiet", "--no-venv", "--no-install")
+"""CI has installed everything already, and reads no progress."""
+
+
 def as_typed(words: Words) -> Words:
     """A command's words, as one would type them with the environment active."""
     short = {"--session": "-s"}
-    return tuple(short.get(word, word.removeprefix(".venv/bin/")) for word in words if word != "--quiet")
+    return tuple(short.get(word, word.removeprefix(".venv/bin/")) for word in words if word not in NOT_TYPED)
 
 
 COMMANDS = {as_typed(words): name(page) for page in PAGES for words in commands(page)}
-IN_CI = [as_typed(tuple(shlex.split(line))) for line in CI.splitlines() if line.startswith((".venv/", "python"))]
+IN_CI = [
+    as_typed(tuple(shlex.split(line)))
+    for line in CI.splitlines()
+    if line.startswith(("pip ", "pytest ", "python", "nox "))
+]
 IN_SESSIONS_OF_CI = [words for session in ("lint", "tests") for words in commands_of(session)]
 DEFAULT_SESSIONS = ("nox", "-s", "lint", "tests")
 

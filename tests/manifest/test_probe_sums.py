@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 from tests.places import ROOT
 
 from auto_quantize_model.errors import InputError
@@ -26,6 +27,21 @@ def test_what_was_written_is_read() -> None:
     assert read.groups.keys() == sums.groups.keys()
     assert all(np.allclose(read.groups[name], sums.groups[name], rtol=1e-6) for name in sums.groups)
     assert dump_probe_sums(sums) == dump_probe_sums(some())
+
+
+NOT_SUMS = {
+    "tokens that are no whole numbers": {"tokens": np.full(3, np.nan, np.float32), "a": np.ones((2, 3), np.float32)},
+    "fewer tokens than none": {"tokens": np.array([3, -5, 1], np.int32), "a": np.ones((2, 3), np.float32)},
+    "no numbers": {"tokens": np.array([3, 5, 1], np.int32), "a": np.full((2, 3), np.nan, np.float32)},
+    "too large": {"tokens": np.array([3, 5, 1], np.int32), "a": np.full((2, 3), np.inf, np.float32)},
+    "bits": {"tokens": np.array([3, 5, 1], np.int32), "a": np.ones((2, 3), np.bool_)},
+}
+
+
+@pytest.mark.parametrize("tensors", NOT_SUMS.values(), ids=NOT_SUMS)
+def test_what_no_run_has_written_is_told_in_one_line(tensors: dict[str, np.ndarray]) -> None:
+    with pytest.raises(InputError, match=r"^here: not a file of probe sums: [^\n]*publish the case again$"):
+        parse_probe_sums(save(tensors), "here")
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 40, dump_probe_sums(some())[:-3]])

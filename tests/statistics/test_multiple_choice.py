@@ -85,6 +85,29 @@ def test_values_may_be_as_small_as_they_like() -> None:
     assert plain.gap == pytest.approx(0, abs=1e-9)
 
 
+@settings(max_examples=80, deadline=None)
+@given(VALUES, COSTS, st.integers(3, 50))
+def test_a_table_and_highs_decide_alike(values: np.ndarray, costs: np.ndarray, budget: int) -> None:
+    """Costs that are no whole multiples of anything go to HiGHS."""
+    by_table, by_highs = (solve(values, costs * unit, budget * unit) for unit in (1.0, np.pi))
+    assert (by_table is None) == (by_highs is None)
+    if by_table is not None and by_highs is not None:
+        assert by_table.value == pytest.approx(by_highs.value, abs=1e-9)
+        assert by_table.gap == pytest.approx(0, abs=1e-9)
+
+
+def test_a_table_that_would_be_large_goes_to_highs_too() -> None:
+    random = np.random.default_rng(1)
+    values, costs = random.exponential(size=(40, 3)), random.integers(1, 99, size=(40, 3)).astype(float)
+    budget = costs.min(axis=1).sum() * 1.5
+    small = solve(values, costs, budget)
+    # A unit of a 64th beside costs of millions.
+    large = solve(values, costs * 2**20 + 1 / 64, budget * 2**20 + 40 / 64)
+    assert small is not None
+    assert large is not None
+    assert large.value == pytest.approx(small.value, rel=1e-9)
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """HiGHS 1.12 writes a line of its own past Python for some tables, this one among them."""
     random = np.random.default_rng(0)
@@ -94,6 +117,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     sensitivity = np.exp(random.normal(size=(144, 1)) * 1.5) * 1e-3
     values = sensitivity * damage * np.exp(random.normal(size=(144, 10)) * 0.3)
     values[:, -1] = 0
+    weights *= np.pi  # whole multiples would not need HiGHS
     assert solve(values, weights[:, None] * bits, 6.03 * weights.sum()) is not None
     assert capfd.readouterr().out == ""
 

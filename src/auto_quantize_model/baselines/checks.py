@@ -35,7 +35,6 @@ _FILE_URL = r"(?<!\w)file:/+[\w.@+~-]+"
 _WINDOWS = r"(?<!\w)[A-Za-z]:(?:\\+|/)[\w.@+~ -]+"
 _HOME = r"(?<![\w./~<)\]}*])/(?:home|root|tmp|mnt|opt|usr|var|Users)\b"
 _ABSOLUTE_PATH = re.compile("|".join((_POSIX, _FILE_URL, _WINDOWS, _HOME)))
-_SLASH = re.compile(r"[/\\]")
 _JSON_WHITESPACE = re.compile(r"(?<!\\)\\[nrt]")
 """An escaped line end or tab, whose letter would join the word after it."""
 
@@ -132,13 +131,23 @@ def absolute_paths(files: Iterable[Path], baselines: Baselines) -> Iterator[str]
 def _lines_with_slashes(text: str) -> Iterator[tuple[int, str]]:
     """The lines that could name a path at all, which are few, with their numbers."""
     number, end = 1, 0
-    for slash in _SLASH.finditer(text):
-        if slash.start() >= end:
-            start = text.rfind("\n", 0, slash.start()) + 1
-            number += text.count("\n", end, start)
-            end = text.find("\n", start)
-            end = len(text) if end < 0 else end
-            yield number, text[start:end]
+    ahead = dict.fromkeys("/\\", -1)
+    while True:
+        # Searching for one character at a time is many times as fast as a regular expression for both.
+        ahead = {slash: place if place >= end else _place_of(slash, text, end) for slash, place in ahead.items()}
+        nearest = min(ahead.values())
+        if nearest == len(text):
+            return
+        start = text.rfind("\n", 0, nearest) + 1
+        number += text.count("\n", end, start)
+        end = _place_of("\n", text, nearest)
+        yield number, text[start:end]
+
+
+def _place_of(character: str, text: str, start: int) -> int:
+    """Where a character is next; the length of the text where it is not."""
+    place = text.find(character, start)
+    return len(text) if place < 0 else place
 
 
 def _staleness(file: Path, text: str, baselines: Baselines) -> str | None:

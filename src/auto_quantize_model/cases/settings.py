@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST_PROBES = 32
 """Their signs are the bits of one hash."""
 
+_LONGEST_PATH = 1000
+_LONGEST_NAME = 250
+
 
 def _written_as(pattern: str, rule: str) -> AfterValidator:
     """Texts that a pattern matches; an error states the rule in words."""
@@ -46,6 +49,14 @@ def _size_template(value: str) -> str:
     return value
 
 
+def _checked_length(value: str) -> str:
+    """Refuse what a file system cannot even look for."""
+    encoded = value.encode(errors="surrogateescape")
+    if len(encoded) > _LONGEST_PATH or max(map(len, encoded.split(b"/"))) > _LONGEST_NAME:
+        raise ValueError(f"a path has at most {_LONGEST_PATH} bytes, and {_LONGEST_NAME} from slash to slash")
+    return value
+
+
 def _one_a_size(value: str) -> str:
     if "{size}" not in value:
         raise ValueError("must have {size} in it, or the sizes would overwrite each other")
@@ -59,7 +70,7 @@ def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-SizeTemplate = Annotated[str, AfterValidator(_size_template)]
+SizeTemplate = Annotated[str, AfterValidator(_size_template), AfterValidator(_checked_length)]
 FolderTemplate = Annotated[
     SizeTemplate,
     AfterValidator(_one_a_size),
@@ -81,7 +92,7 @@ class Settings(BaseModel):
 def _path_from_text(value: object) -> object:
     if isinstance(value, str) and ("\0" in value or not value):
         raise ValueError("a path is neither empty nor has NUL in it")
-    return Path(value) if isinstance(value, str) else value
+    return Path(_checked_length(value)) if isinstance(value, str) else value
 
 
 RelativePath = Annotated[Path, BeforeValidator(_path_from_text)]

@@ -66,8 +66,10 @@ def parse_probe_sums(content: bytes, path: str) -> ProbeSums:
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not a file of probe sums: {error}; publish the case again") from None
     tokens = tensors.pop(_TOKENS, None)
-    if tokens is None or tokens.ndim != 1 or not tensors:
+    if tokens is None or tokens.ndim != 1 or tokens.dtype.kind != "i" or not tensors:
         raise InputError(f"{path}: not a file of probe sums: it has no tokens or no groups; publish the case again")
+    if (tokens < 0).any() or not all(each.dtype.kind == "f" and np.isfinite(each).all() for each in tensors.values()):
+        raise InputError(f"{path}: not a file of probe sums: some are no numbers; publish the case again")
     shapes = {each.shape for each in tensors.values()}
     if len(shapes) > 1 or any(len(shape) != 2 or shape[1] != len(tokens) for shape in shapes):  # noqa: PLR2004
         raise InputError(f"{path}: its groups are not of as many captions as it has tokens; publish the case again")

@@ -14,7 +14,7 @@ from auto_quantize_model.recipes.report import render_recipe
 from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from auto_quantize_model.recipes.proof import Proof
@@ -39,15 +39,20 @@ def write_recipe(folder: Path, files: Mapping[str, str]) -> None:
 
 def recipe_files(recipe: Recipe, proof: Proof | None) -> dict[str, str]:
     """What is written for a recipe; what cannot be expressed for its runtime is an `InputError`, and nothing is."""
-    texts = (
-        recipe_yaml(recipe),
-        recipe_json(recipe, proof),
-        render_recipe(recipe, proof),
-        pareto_json(recipe),
-        quant_cfg_json(recipe),
+    return {name: render() for name, render in renderers(recipe, proof).items()}
+
+
+def renderers(recipe: Recipe, proof: Proof | None) -> dict[str, Callable[[], str]]:
+    """What gives the text of each of a recipe's files."""
+    of_every_recipe: tuple[Callable[[], str], ...] = (
+        lambda: recipe_yaml(recipe),
+        lambda: recipe_json(recipe, proof),
+        lambda: render_recipe(recipe, proof),
+        lambda: pareto_json(recipe),
+        lambda: quant_cfg_json(recipe),
     )
-    files = dict(zip(RECIPE_NAMES, texts, strict=True))
+    files = dict(zip(RECIPE_NAMES, of_every_recipe, strict=True))
     if recipe.runtime is not None:
         form = recipe.runtime.writes
-        files[RUNTIME_NAMES[form]] = _OF_RUNTIME[form](recipe)
+        files[RUNTIME_NAMES[form]] = lambda: _OF_RUNTIME[form](recipe)
     return files

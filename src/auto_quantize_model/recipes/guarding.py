@@ -11,7 +11,7 @@ from auto_quantize_model.baselines.folders import put_back, replace_folder
 from auto_quantize_model.baselines.store import baseline_manifest
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.recipes.budget import checked_budget
-from auto_quantize_model.recipes.files import recipe_files
+from auto_quantize_model.recipes.files import recipe_files, renderers
 from auto_quantize_model.recipes.proof import proof_from
 from auto_quantize_model.recipes.recipe import read_source, solve_sources
 
@@ -29,6 +29,8 @@ _SHARE_TOLERANCE = 0.01
 """A resample in which two choices are as good as each other may go either way there."""
 _SHARES = ("stability", "shares", "settled")
 _OF_MEASUREMENT = ("measured", "compared")
+_NOT_TO_THE_BYTE = (_RECIPE, "recipe.md", "pareto.json")
+"""They hold what resamples come to, whose last digits depend on the machine; `recipe.json` is compared key by key."""
 
 
 def missing_manifests(recipe_case: RecipeCase) -> list[Case]:
@@ -60,19 +62,19 @@ def committed(recipe_case: RecipeCase) -> dict[str, Any] | None:
 
 def drift(recipe_case: RecipeCase, recipe: Recipe, document: Mapping[str, Any]) -> Iterator[str]:
     """How a committed recipe differs from what the committed manifests give, one line each."""
-    files = recipe_files(recipe, proof_from(document))
-    fresh = json.loads(files[_RECIPE])
+    files = renderers(recipe, proof_from(document))
+    fresh = json.loads(files[_RECIPE]())
     for group, entry in fresh["assignment"].items():
         old = document["assignment"].get(group, {}).get("pair")
         if old != entry["pair"]:
             yield f"{group}: committed {old}, the manifests give {entry['pair']}"
     for key, old, new in _differences("", document, fresh):
         yield f"{_RECIPE}: {key} is {old!r}, the manifests give {new!r}"
-    for name, text in files.items():
+    for name, render in files.items():
         file = recipe_case.folder / name
         if not file.is_file():
             yield f"{file}: missing"
-        elif name not in (_RECIPE, "recipe.md", "pareto.json") and file.read_text(encoding="utf-8") != text:
+        elif name not in _NOT_TO_THE_BYTE and file.read_text(encoding="utf-8") != render():
             yield f"{file}: not what the recipe gives"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,13 @@ class Recipe:
     budget: Budget
     choice: Candidates
     solved: Solved
-    front: Front
     runtime: RuntimeSettings | None = None
     pins: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def front(self) -> Front:
+        """What other budgets buy."""
+        return front_of(self.choice)
 
     @property
     def assignment(self) -> dict[str, str]:
@@ -92,7 +97,7 @@ def solve_sources(
 ) -> Recipe:
     """The same from manifests that have been read."""
     choice = constrained(candidates(sources), [parse_pin(pin) for pin in pins], runtime)
-    return Recipe(budget, choice, solve(choice, budget), front_of(choice), runtime, tuple(pins))
+    return Recipe(budget, choice, solve(choice, budget), runtime, tuple(pins))
 
 
 def _source(given: Mapping[str, Any] | CaseResult | str | Path) -> Source:

@@ -1,36 +1,31 @@
 """One choice an item, the least value within a budget of costs: exactly, at every budget, and for many values at once.
 
 With a price on cost, every item chooses for itself, and what all choose together bounds from below what any choice
-within the budget is worth. The price at which the budget is just met leaves few choices open; HiGHS decides those.
+within the budget is worth. The price at which the budget is just met leaves few choices open; `open_choices` decides
+those.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
-import os
-import sys
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from auto_quantize_model.statistics.open_choices import decide
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Choices = NDArray[np.int64]
 
 _HALVINGS: Final = 100
-_HALVINGS_OF_MANY: Final = 40
+_MOST_PRICES: Final = 100
+_ROUNDING: Final = 1e-13
 _SLACK: Final = 1e-12
 """The share of a budget by which rounding may exceed it."""
-_SCALE: Final = 1e6
-"""What the value at hand is made for HiGHS, whose own tolerances are absolute."""
-_PARTS: Final = 64
-"""Into how many parts a unit of cost is split to find what divides all costs."""
 _MOST_FILLS: Final = 64
 
 
@@ -83,18 +78,10 @@ def solve_many(values: Floats, costs: Floats, budget: float) -> tuple[Choices, F
     `values` has one table after the other; `costs` are those of all. The budget can be met.
     """
     allowed = _with_slack(budget)
-    low, high = np.zeros(len(values)), _highest_prices(values, costs)
     # Once, not at every price: what an item has not got is worth nothing, whatever it costs.
     values, finite = np.where(np.isfinite(costs), values, np.inf), np.where(np.isfinite(costs), costs, 0.0)
-    for _ in range(_HALVINGS_OF_MANY):
-        middle = 0.5 * (low + high)
-        within = _totals(costs, _at_prices(values, finite, middle)) <= allowed
-        low, high = np.where(within, low, middle), np.where(within, middle, high)
-    free = _at_prices(values, finite, np.zeros(len(values)))
-    met = _totals(costs, free) <= allowed
-    high = np.where(met, 0.0, high)
-    chosen = _at_prices(values, finite, high)
-    bounds = _totals_of(values, chosen) + high * (_totals(costs, chosen) - allowed)
+    prices, chosen = _priced_many(values, finite, allowed)
+    bounds = _totals_of(values, chosen) + prices * (_totals(costs, chosen) - allowed)
     filled = _fill_many(values, costs, chosen, allowed)
     found = _totals_of(values, filled)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -157,7 +144,7 @@ def _settle(values: Floats, costs: Floats, allowed: float, priced: Priced, incum
     fixed = np.setdiff1d(np.arange(len(values)), items)
     alone = is_open.argmax(axis=1)
     left = allowed - costs[fixed, alone[fixed]].sum()
-    decided = _with_highs(values[items], costs[items], is_open[items], left, _SCALE / incumbent.value)
+    decided = decide(values[items], costs[items], is_open[items], left, incumbent.value)
     chosen = alone.copy()
     if decided is None:
         return incumbent
@@ -166,63 +153,6 @@ def _settle(values: Floats, costs: Floats, allowed: float, priced: Priced, incum
     found = _solution(values, costs, chosen, bound)
     better = found.cost <= allowed and found.value <= incumbent.value
     return found if better else dataclasses.replace(incumbent, bound=bound)
-
-
-def _with_highs(
-    values: Floats, costs: Floats, is_open: NDArray[np.bool_], budget: float, scale: float
-) -> tuple[Choices, float] | None:
-    """The choices of a few items, and a proven bound of their value; None where HiGHS finds none."""
-    from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array
-
-    items, choices = np.nonzero(is_open)
-    count = len(items)
-    one_each = csr_array((np.ones(count), (items, np.arange(count))), shape=(len(values), count))
-    unit = _unit(costs[items, choices])
-    with _quiet():
-        found = milp(
-            values[items, choices] * scale,
-            integrality=np.ones(count),
-            bounds=Bounds(0, 1),
-            constraints=[
-                LinearConstraint(one_each, 1, 1),
-                LinearConstraint(costs[items, choices][None] / unit, -np.inf, budget / unit),
-            ],
-            options={"mip_rel_gap": 0.0},
-        )
-    if found.x is None:
-        return None
-    chosen = np.zeros(len(values), dtype=np.int64)
-    taken = found.x > 0.5  # noqa: PLR2004  whole numbers, but for rounding
-    chosen[items[taken]] = choices[taken]
-    return chosen, float(found.mip_dual_bound) / scale
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep a line that HiGHS 1.x writes past Python for its own developers off the terminal."""
-    sys.stdout.flush()
-    with contextlib.ExitStack() as undo:
-        try:
-            kept = os.dup(1)
-        except OSError:  # no standard output, so nothing to keep clean
-            yield
-            return
-        undo.callback(os.close, kept)
-        undo.callback(os.dup2, kept, 1)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        undo.callback(os.close, nowhere)
-        os.dup2(nowhere, 1)
-        yield
-
-
-def _unit(costs: Floats) -> float:
-    """What all costs are whole multiples of, where they are: HiGHS is at home with whole numbers."""
-    quarters = costs * _PARTS
-    whole = np.rint(quarters).astype(np.int64)
-    if (quarters == whole).all() and whole.any():
-        return float(np.gcd.reduce(whole)) / _PARTS
-    return float(np.abs(costs).max())
 
 
 def _priced(values: Floats, costs: Floats, allowed: float) -> Priced:
@@ -252,8 +182,49 @@ def _at(values: Floats, costs: Floats, price: float) -> Floats:
     return result
 
 
-def _at_prices(values: Floats, finite_costs: Floats, prices: Floats) -> Choices:
-    chosen: Choices = (values + prices[:, None, None] * finite_costs).argmin(axis=2)
+def _priced_many(values: Floats, finite_costs: Floats, allowed: float) -> tuple[Floats, Choices]:
+    """The price of each table, and its choices just within the budget.
+
+    A choice beyond the budget and one within it are worth the same at one price. Where nothing is better at that price,
+    it is the one; else what is better takes the place of one of the two.
+    """
+    prices = np.zeros(len(values))
+    columns = np.ascontiguousarray(np.moveaxis(values, 2, 0))
+    chosen = _at_prices(columns, finite_costs, prices)
+    tables = np.flatnonzero(_totals(finite_costs, chosen) > allowed)
+    beyond = _worths(values, finite_costs, tables, chosen[tables])
+    columns = columns[:, tables]
+    chosen[tables] = _at_prices(columns, finite_costs, _highest_prices(values[tables], finite_costs))
+    within = _worths(values, finite_costs, tables, chosen[tables])
+    for _ in range(_MOST_PRICES):
+        if not len(tables):
+            break
+        price = prices[tables] = (within[0] - beyond[0]) / (beyond[1] - within[1])
+        found = _at_prices(columns, finite_costs, price)
+        new = _worths(values, finite_costs, tables, found)
+        at_hand = within[0] + price * within[1]
+        is_better = new[0] + price * new[1] < at_hand - _ROUNDING * np.abs(at_hand)
+        is_within = new[1] <= allowed
+        chosen[tables[is_better & is_within]] = found[is_better & is_within]
+        within, beyond = np.where(is_within, new, within)[:, is_better], np.where(is_within, beyond, new)[:, is_better]
+        tables, columns = tables[is_better], columns if is_better.all() else columns[:, is_better]
+    return prices, chosen
+
+
+def _worths(values: Floats, costs: Floats, tables: NDArray[np.int64], chosen: Choices) -> Floats:
+    """What the choices of some tables are worth, and what they cost."""
+    items = np.arange(values.shape[1])
+    return np.stack([values[tables[:, None], items, chosen].sum(axis=1), costs[items, chosen].sum(axis=1)])
+
+
+def _at_prices(columns: Floats, finite_costs: Floats, prices: Floats) -> Choices:
+    """What each table's items choose; a choice after the other, as `argmin` is slow over a few of them."""
+    least = columns[0] + prices[:, None] * finite_costs[:, 0]
+    chosen = np.zeros(least.shape, dtype=np.int64)
+    for number, column in enumerate(columns[1:], start=1):
+        priced = column + prices[:, None] * finite_costs[:, number]
+        np.copyto(chosen, number, where=priced < least)
+        np.minimum(least, priced, out=least)
     return chosen
 
 
