@@ -19,7 +19,11 @@ def stored_bits(config: Mapping[str, Any]) -> tuple[float, str] | None:
     `config` is a resolved configuration of ModelOpt's, as a manifest has it; None where it does not quantize weights in
     one way that can be counted.
     """
-    entries = [each for each in config.get("quant_cfg", ()) if each.get("quantizer_name") == _WEIGHTS]
+    rules = config.get("quant_cfg", ())
+    entries = [each for each in rules if each.get("quantizer_name") == _WEIGHTS]
+    if not entries:
+        # A pair that names modules says the same of each of them.
+        entries = [each for each in rules if each.get("cfg") and each["quantizer_name"].endswith(_WEIGHTS[1:])][:1]
     attributes = entries[0].get("cfg") if len(entries) == 1 else None
     if not isinstance(attributes, dict):
         return None

@@ -18,19 +18,22 @@ from tests.engine.plain_kl import log_probabilities
 from tests.places import SUITE
 from transformers import DeepseekV3ForCausalLM
 
-from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model import load_suite, read_quant_cfg, run_cases, solve_recipe
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engines import ENGINES
-from auto_quantize_model.errors import CaseError
+from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.plan import plan_passes
-from auto_quantize_model.precision.formats import resolve_format
-from auto_quantize_model.precision.fp4 import MX_FORMATS, mx
+from auto_quantize_model.precision.formats import resolve_format, with_backends
+from auto_quantize_model.precision.fp4 import MX_FORMATS, NVFP4_BACKEND, mx, register_cpu_backends
 from auto_quantize_model.precision.quantizers import modelopt_config
 from auto_quantize_model.precision.quiet import modelopt_quiet
+from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config
+from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
+from auto_quantize_model.recipes.exports.quant_cfg import quant_cfg, quant_cfg_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -299,3 +302,42 @@ def test_an_mx_block_holds_the_nearest_values_of_its_format(num_bits: Any, value
         nearest = np.flatnonzero(distances == distances.min())
         chosen = nearest[0] if len(nearest) == 1 or nearest[0] % 2 == 0 else nearest[1]
         assert abs(rounded) == table[chosen]
+
+
+def test_a_recipe_of_experts_quantizes_them_in_modelopt(suite_of: Callable[..., Suite], tmp_path: Path) -> None:
+    """An entry that names nothing is no error to ModelOpt: the experts would stay as they are, in silence."""
+    suite = suite_of(small_models.build_qwen3_moe)
+    results = list(run_cases(suite.select("small and (wfp4_afp4 or wint8_afp16)"), device="cpu"))
+    recipe = solve_recipe(results, budget=6.0, pins=["*experts=wfp4_afp4", "*q_proj=wint8_afp16"])
+    file = tmp_path / "quant_cfg.json"
+    file.write_text(quant_cfg_json(recipe), encoding="utf-8")
+    register_cpu_backends()
+    config = with_backends(read_quant_cfg(file), nvfp4=NVFP4_BACKEND, mx={})
+    case = suite.cases[0]
+    loaded = load_model(case.model, open_checkpoint(case.checkpoint), torch.device("cpu"))
+    (plan,) = plan_passes(suite.select("small and wint8_afp16"))
+    with torch.inference_mode(), modelopt_quiet():
+        mtq.quantize(loaded.model, config, lambda model: [model(**each.inputs) for each in tokenize(plan, loaded)])
+    enabled = {name for name, module in loaded.model.named_modules() if getattr(module, "is_enabled", False)}
+    experts = "model.layers.1.mlp.experts"
+    assert {f"{experts}.gate_up_proj_input_quantizer", f"{experts}.down_proj_weight_quantizers.7"} <= enabled
+    assert f"{experts}.gate_up_proj_weight_quantizers.0" in enabled
+    assert "model.layers.1.self_attn.k_proj.weight_quantizer" in enabled
+    for write in (hf_quant_config, quantization_config):
+        with pytest.raises(InputError, match=r"no way is known here to write '.*experts'"):
+            write(recipe)
+    assert "model.layers.0.mlp.gate.quant_recipe" not in recipe.choice.never_quantized
+    assert all("gate" not in part.name for part in recipe.choice.parts)
+
+
+def test_pairs_that_name_modules_mix_with_others_in_a_recipe(llama_suite: Callable[..., Suite]) -> None:
+    named = "quant_pair.format={name: X, preset: NVFP4_MLP_ONLY_CFG}"
+    (mlp,) = run_cases(llama_suite(named, "suite.pairs=[wfp4_afp4]").select("small"), device="cpu")
+    (whole,) = run_cases(llama_suite("suite.pairs=[wint8_afp16]").select("small"), device="cpu")
+    recipe = solve_recipe([mlp, whole], budget=6.0)
+    assert len(recipe.choice.parts) == 8
+    assert recipe.modules_of("wfp4_afp4")
+    assert all(".mlp." in module for module in recipe.modules_of("wfp4_afp4"))
+    assert {entry["quantizer_name"] for entry in quant_cfg(recipe)["quant_cfg"]} > {
+        f"{module}.weight_quantizer" for module in recipe.modules_of("wfp4_afp4")
+    }

@@ -19,9 +19,11 @@ from auto_quantize_model.cli.options import (
 from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.options import HTML, JSON, OUTPUT
 from auto_quantize_model.paths import display_path
+from auto_quantize_model.summary.coverage import coverage_lines
 from auto_quantize_model.writable import check_file_place, check_folder_place
 
 if TYPE_CHECKING:
@@ -77,6 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"none of the selected cases can run here: {skipped[0].case.model.name}: {skipped[0].error}")
     console = table_console()
     console.print(_table([result for result in results if not result.skipped]))
+    shares = ((each.case.model.name, coverage_line(each.manifest)) for each in results if each.manifest is not None)
+    for line in coverage_lines(shares):
+        say(console, line, style="yellow")
     for model, reason in {result.case.model.name: result.error for result in skipped}.items():
         say(console, f"{model} skipped: {reason}", style="yellow")
     failed = [result for result in results if result.error and not result.skipped]

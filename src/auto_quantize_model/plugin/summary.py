@@ -9,6 +9,7 @@ from auto_quantize_model.options import VERBOSE
 from auto_quantize_model.paths import display_path, shortened
 from auto_quantize_model.reports.aligned_table import aligned_table
 from auto_quantize_model.reports.rows import short_name
+from auto_quantize_model.summary.coverage import coverage_lines
 from auto_quantize_model.summary.learned import learned, ratio, verdict
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def summary_lines(
     yield from _skipped(cases)
     yield _totals(cases)
     yield from _passes(cases)
-    yield from coverage_lines(cases)
+    yield from coverage_lines((record.model, record.coverage) for record in cases)
     yield from _published(cases)
     if any(record.artifacts for record in cases):
         yield f"artifacts: {display_path(output)}"
@@ -102,13 +103,6 @@ def _passes(records: Iterable[Record]) -> Iterator[str]:
                 f"{model}: {len(triggers)} workers each ran the pass ({seconds}); "
                 "--dist loadgroup keeps a model's cases on one worker"
             )
-
-
-def coverage_lines(records: Iterable[Record]) -> Iterator[str]:
-    """What was not scored of each model; cases that say the same share a line."""
-    cases = collections.Counter((record.model, record.coverage) for record in records if record.coverage)
-    for (model, line), count in cases.items():
-        yield f"{model}: {line} ({count} case{'s' * (count != 1)})"
 
 
 def _published(records: Sequence[Record]) -> Iterator[str]:

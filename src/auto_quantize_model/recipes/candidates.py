@@ -62,6 +62,9 @@ class Source:
         """The attributes of the pair's `weight_quantizer` or `input_quantizer`; None where that side is left alone."""
         entries = self.manifest["quantization"]["config"]["quant_cfg"]
         of_name = [each.get("cfg") for each in entries if each["quantizer_name"] == f"*{name}"]
+        if not of_name:
+            # A pair that names modules says the same of each of them.
+            of_name = [each["cfg"] for each in entries if each["quantizer_name"].endswith(name) and each.get("cfg")]
         return of_name[-1] or None if of_name else None
 
 
@@ -159,7 +162,9 @@ class Candidates:
         """The entries of what no pair may quantize, by the names of its rows."""
         entries = self.sources[0].manifest["layer_sensitivity"]
         return {
-            key.removesuffix(RECIPE_SUFFIX): entry for key, entry in entries.items() if entry["status"] == "disabled"
+            key.removesuffix(RECIPE_SUFFIX): entries[key]
+            for key in entries
+            if _is_everywhere(key, self.sources, ("disabled",))
         }
 
     @property
@@ -189,7 +194,11 @@ def candidates(sources: Sequence[Source]) -> Candidates:
     twin = next((name for name in names if names.count(name) > 1), None)
     if twin is not None:
         raise InputError(f"the pair '{twin}' is given twice; give each pair's manifest once")
-    keys = [key for key, entry in first.manifest["layer_sensitivity"].items() if entry["status"] != "disabled"]
+    keys = [
+        key
+        for key in first.manifest["layer_sensitivity"]
+        if not _is_everywhere(key, sources, ("disabled", "not_covered"))
+    ]
     parts = tuple(_part(key, sources) for key in keys)
     predicted = np.array([[*(_predicted(source, key) for source in sources), 0.0] for key in keys])
     bits = [float(source.manifest["quantization"]["effective_bits"]) for source in sources]
@@ -202,6 +211,11 @@ def candidates(sources: Sequence[Source]) -> Candidates:
         stored=np.array([*stored, UNQUANTIZED_BITS]),
         parameters=int(first.manifest["model"]["parameters"]),
     )
+
+
+def _is_everywhere(key: str, sources: Sequence[Source], statuses: tuple[str, ...]) -> bool:
+    """Whether no pair can have a row: a pair that names modules disables rows that others quantize."""
+    return all(source.manifest["layer_sensitivity"][key]["status"] in statuses for source in sources)
 
 
 def tied(choice: Candidates, groups: Sequence[Sequence[int]]) -> Candidates:
@@ -259,8 +273,8 @@ def _part(key: str, sources: Sequence[Source]) -> Part:
         if entry["importance"] is None
     ]
     why = f"not measured ({', '.join(unmeasured)})" if len(unmeasured) == len(sources) else None
-    # The second cost is that of NONE: a unit a weight.
-    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), int(entries[0]["costs"][1]), why)
+    # The last cost is that of NONE: a unit a weight.
+    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), int(entries[0]["costs"][-1]), why)
 
 
 def _predicted(source: Source, key: str) -> float:

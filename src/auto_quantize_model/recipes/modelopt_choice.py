@@ -61,4 +61,4 @@ def _scores(choice: Candidates, name: str) -> dict[str, float]:
 
 
 def _weights(choice: Candidates, name: str) -> float:
-    return float(choice.sources[0].manifest["layer_sensitivity"][name + RECIPE_SUFFIX]["costs"][1])
+    return float(choice.sources[0].manifest["layer_sensitivity"][name + RECIPE_SUFFIX]["costs"][-1])

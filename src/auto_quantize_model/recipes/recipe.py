@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from auto_quantize_model.run import CaseResult
 
 
+_LINEAR = "QuantLinear"
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Recipe:
     """One pair, or none, for each group of a model."""
@@ -54,6 +57,20 @@ class Recipe:
         column = self.choice.pairs.index(pair)
         chosen = zip(self.choice.parts, self.solved.chosen, strict=True)
         return [module for part, its in chosen if its == column for module in part.modules]
+
+    def refuse_stacked(self, form: str) -> None:
+        """Refuse to write a form of file that has no name for weights that are stacked, such as experts'."""
+        for source in self.used:
+            for module in self.modules_of(source.pair):
+                if not self.is_linear(module):
+                    raise InputError(
+                        f"{form}: no way is known here to write '{module}', whose weights are stacked; pin it to none, "
+                        "or take --runtime modelopt"
+                    )
+
+    def is_linear(self, module: str) -> bool:
+        """Whether a module is one linear layer; experts stack the weights of many."""
+        return bool(self.choice.sources[0].manifest["layers"][module]["module_type"] == _LINEAR)
 
     @property
     def unquantized_modules(self) -> list[str]:

@@ -20,6 +20,7 @@ _WITH_TOWERS = ("qwen3_vl", "vlm")
 
 def quantization_config(recipe: Recipe) -> dict[str, Any]:
     """A group of modules a pair, each module by its name; all others are left as they are, by name as well."""
+    recipe.refuse_stacked("compressed-tensors")
     groups = {f"group_{number}": _group(recipe, source) for number, source in enumerate(recipe.used)}
     formats = {group["format"] for group in groups.values()}
     return {

@@ -20,6 +20,7 @@ _FP8 = [4, 3]
 
 def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
     """Which quantization each layer has; a recipe of one format says it once, and names what is left out."""
+    recipe.refuse_stacked("hf_quant_config.json")
     layers: dict[str, dict[str, Any]] = {}
     for source in recipe.used:
         layers |= dict.fromkeys(recipe.modules_of(source.pair), layer_config(source))

@@ -61,7 +61,9 @@ def _entries(recipe: Recipe) -> Iterator[dict[str, Any]]:
         for module in recipe.modules_of(source.pair):
             for name, its in attributes.items():
                 if its is not None:
-                    yield {"quantizer_name": f"{module}.{name}", "cfg": its, "enable": True}
+                    # Experts have a quantizer for each of their stacked weights, and a name of its own for each.
+                    own = name if recipe.is_linear(module) else f"*{name}"
+                    yield {"quantizer_name": f"{module}.{own}", "cfg": its, "enable": True}
 
 
 def _attributes(source: Source, quantizer: str) -> dict[str, Any] | None:
