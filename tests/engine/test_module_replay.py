@@ -18,7 +18,7 @@ from tests.engine.plain_kl import log_probabilities
 from tests.places import SUITE
 from transformers import DeepseekV3ForCausalLM
 
-from auto_quantize_model import load_suite, read_quant_cfg, run_cases, solve_recipe
+from auto_quantize_model import CaptureSettings, load_suite, read_quant_cfg, run_cases, solve_recipe
 from auto_quantize_model.baselines.publish import publish_case
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
@@ -26,6 +26,7 @@ from auto_quantize_model.engines import ENGINES
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.manifest.coverage import coverage_line
+from auto_quantize_model.manifest.document import dumps
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.formats import resolve_format, with_backends
 from auto_quantize_model.precision.fp4 import MX_FORMATS, NVFP4_BACKEND, mx, register_cpu_backends
@@ -341,3 +342,41 @@ def test_pairs_that_name_modules_mix_with_others_in_a_recipe(llama_suite: Callab
     assert {entry["quantizer_name"] for entry in quant_cfg(recipe)["quant_cfg"]} > {
         f"{module}.weight_quantizer" for module in recipe.modules_of("wfp4_afp4")
     }
+
+
+@pytest.mark.parametrize("way", ["memory", "keep", "shared"])
+def test_what_modules_were_called_with_comes_back_from_disk(
+    way: str, suite_of: Callable[..., Suite], llama_suite: Callable[..., Suite], tmp_path: Path
+) -> None:
+    folder = tmp_path / "captures"
+    captures = {
+        "memory": CaptureSettings(memory=0, folder=folder),
+        "keep": CaptureSettings(keep=True, folder=folder),
+        "shared": CaptureSettings(shared=folder),
+    }[way]
+    experts = suite_of(small_models.build_mixtral).select("medium and (wfp8_afp8 or wmxfp4_afp8)")
+    awq = llama_suite(*SIZES, "quant_pair.format={name: X, preset: NVFP4_AWQ_LITE_CFG}", "suite.pairs=[wint8_aint8]")
+    for cases in (experts, awq.select("medium")):
+        expected = [dumps(result.manifest) for result in run_cases(cases, device="cpu") if result.manifest]
+        assert len(expected) == len(cases)
+        for _ in range(2):
+            found = run_cases(cases, device="cpu", captures=captures)
+            assert [dumps(result.manifest) for result in found if result.manifest] == expected
+
+
+def test_a_group_that_is_not_covered_is_shared_with_other_processes(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite], tmp_path: Path
+) -> None:
+    from transformers.models.llama import modeling_llama
+
+    before = modeling_llama.LlamaMLP.forward
+    monkeypatch.setattr(
+        modeling_llama.LlamaMLP,
+        "forward",
+        lambda self, states: before(self, states) + self.down_proj(torch.zeros_like(self.gate_proj(states))),
+    )
+    cases = llama_suite().select("small and wfp8_afp8")
+    (alone,) = run_cases(cases, device="cpu")
+    (shared,) = run_cases(cases, device="cpu", captures=CaptureSettings(shared=tmp_path))
+    assert alone.manifest is not None
+    assert shared.manifest == alone.manifest

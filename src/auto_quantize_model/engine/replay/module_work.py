@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from auto_quantize_model.engine.capture.calls import Call
+from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.replay.group_work import SATURATION, RowSums
 from auto_quantize_model.precision.conversion import convert_linears
 from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.module_quantizers import (
     calibrate_by_algorithm,
     calibrate_by_maxima,
+    device_of,
     only,
     runs_by_row,
     set_up,
@@ -151,7 +153,7 @@ class ModuleWork:
 
     def row_sums(self) -> list[RowSums]:
         """For every way and side: what each row adds to the scores."""
-        with static_blocks_on_cpu(), modelopt_quiet():
+        with current(device_of(self._root)), static_blocks_on_cpu(), modelopt_quiet():
             return list(self._all_sums())
 
     @torch.no_grad()
@@ -247,7 +249,7 @@ class ModuleWork:
         return tensor.float() if tensor.is_floating_point() else tensor
 
     def _on_device(self, tensor: Tensor) -> Tensor:
-        return tensor.to(next(self._root.parameters()).device, non_blocking=True)
+        return tensor.to(device_of(self._root), non_blocking=True)
 
 
 def _replica(model: Any, seen: GroupRows) -> Any:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from numpy.typing import NDArray
+
     from auto_quantize_model.plan import FormatSize
     from auto_quantize_model.scores import Group
 
@@ -59,16 +61,14 @@ def _key(key: FormatSize) -> str:
 
 
 def _to_json(score: GroupScore) -> dict[str, Any]:
-    assert score.sample_scores is not None  # noqa: S101  replay always has them
-    assert score.sample_kl is not None  # noqa: S101
-    assert score.signed is not None  # noqa: S101
     return {
         "score": score.score,
         "predicted_kl": score.predicted_kl,
-        "sample_scores": score.sample_scores.tolist(),
-        "sample_kl": score.sample_kl.tolist(),
-        "signed": score.signed.tolist(),
+        "sample_scores": _listed(score.sample_scores),
+        "sample_kl": _listed(score.sample_kl),
+        "signed": _listed(score.signed),
         "status": score.status,
+        "reason": score.reason,
         "split": None if score.split is None else [score.split.weights, score.split.activations],
     }
 
@@ -78,9 +78,18 @@ def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
         group=group,
         score=values["score"],
         predicted_kl=values["predicted_kl"],
-        sample_scores=np.array(values["sample_scores"], dtype=np.float64),
-        sample_kl=np.array(values["sample_kl"], dtype=np.float64),
-        signed=np.array(values["signed"], dtype=np.float64),
+        sample_scores=_array(values["sample_scores"]),
+        sample_kl=_array(values["sample_kl"]),
+        signed=_array(values["signed"]),
         status=values["status"],
+        reason=values["reason"],
         split=None if values["split"] is None else Split(*values["split"]),
     )
+
+
+def _listed(samples: NDArray[np.float64] | None) -> list[Any] | None:
+    return None if samples is None else samples.tolist()
+
+
+def _array(values: list[Any] | None) -> NDArray[np.float64] | None:
+    return None if values is None else np.array(values, dtype=np.float64)
