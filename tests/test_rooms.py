@@ -24,6 +24,7 @@ ORDER = (
     "engines",
     "device_names",
     "git",
+    "interrupts",
     "paths",
     "byte_sizes",
     "cache",

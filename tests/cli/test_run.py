@@ -215,10 +215,12 @@ def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
         deadline = time.monotonic() + 120
         while not list(tmp_path.rglob("*_quant_manifest.json")) and time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, error
     assert "interrupted" in error
     assert "Traceback" not in error
     for manifest in tmp_path.rglob("*_quant_manifest.json"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from auto_quantize_model import __main__
+from auto_quantize_model import __main__, cli
 from auto_quantize_model.cli import main, pairs_command
 
 
@@ -44,6 +44,17 @@ def test_an_interrupt_while_the_command_line_is_imported_is_one_line(
     monkeypatch.delitem(sys.modules, "auto_quantize_model.cli")
     monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
     assert __main__.run() == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_an_interrupt_while_the_arguments_are_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupted)
+    assert main(["pairs"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 

@@ -17,6 +17,7 @@ from auto_quantize_model.checkpoints.architectures import (
 )
 from auto_quantize_model.checkpoints.checkpoint import AGAIN, Checkpoint
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.interrupts import interrupts_prevail
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -79,7 +80,9 @@ class SafetensorsFolder(Checkpoint):
             if wanted:
                 with self._open(file) as opened:
                     for name in wanted:
-                        yield name, opened.get_tensor(name)
+                        with interrupts_prevail():
+                            tensor = opened.get_tensor(name)
+                        yield name, tensor
 
     @property
     def parameters(self) -> int:
@@ -95,7 +98,7 @@ class SafetensorsFolder(Checkpoint):
 
         digest = hashlib.sha256()
         for name in sorted(self._files):
-            with self._open(self._files[name]) as opened:
+            with interrupts_prevail(), self._open(self._files[name]) as opened:
                 tensor = opened.get_tensor(name).contiguous()
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
@@ -163,7 +166,8 @@ class SafetensorsFolder(Checkpoint):
 
     def _open(self, file: Path) -> Any:
         try:
-            return safe_open(file, framework="pt")
+            with interrupts_prevail():
+                return safe_open(file, framework="pt")
         except (SafetensorError, OSError) as error:
             raise InputError(f"{file}: not a whole safetensors file ({error}); {self.fix}") from None
 

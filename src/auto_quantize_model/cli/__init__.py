@@ -75,10 +75,12 @@ def _complete(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; every mistake of the user's is one line and exit status 2, every other error one line too."""
-    parser = build_parser()
-    _complete(parser)
-    arguments = parser.parse_args(argv)
+    debug = False
     try:
+        parser = build_parser()
+        _complete(parser)
+        arguments = parser.parse_args(argv)
+        debug = arguments.debug
         with unwinding_when_terminated():
             read_options(arguments)
             status: int = arguments.run(arguments)
@@ -92,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("terminated\n")
         return EXIT_TERMINATED
     except Exception as error:  # the one place where anything unforeseen ends
-        if arguments.debug:
+        if debug:
             raise
         way = "put --debug before the command to see the traceback, and report it"
         sys.stderr.write(f"error: {describe_bug(error, way)}\n")

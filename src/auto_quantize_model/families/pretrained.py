@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from auto_quantize_model.errors import InputError, one_line
+from auto_quantize_model.interrupts import interrupts_prevail
 
 if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -16,16 +17,17 @@ def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
     """Load a model into memory; the checkpoint must have exactly the model's tensors."""
     place, arguments = checkpoint.source
     try:
-        model, report = auto_class.from_pretrained(
-            place,
-            **arguments,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        with interrupts_prevail():
+            model, report = auto_class.from_pretrained(
+                place,
+                **arguments,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # noqa: BLE001  transformers may raise anything at a broken file
         raise InputError(f"{checkpoint.path}: the model cannot be loaded: {one_line(error, 200)}") from None
     _check_report(checkpoint, model, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError, one_line
+from auto_quantize_model.interrupts import interrupts_prevail
 
 if TYPE_CHECKING:
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -17,7 +18,10 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     checkpoint.require_tokenizer()
     place, arguments = checkpoint.source
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **arguments, local_files_only=True, trust_remote_code=False)
+        with interrupts_prevail():
+            tokenizer = AutoTokenizer.from_pretrained(
+                place, **arguments, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # noqa: BLE001  transformers may raise anything at a broken file
         raise InputError(f"{checkpoint.path}: the tokenizer cannot be loaded: {_reason(error)}") from None
     for name, token in checkpoint.special_tokens().items():

@@ -18,6 +18,7 @@ from auto_quantize_model.engine.capture.calls import Call
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
 from auto_quantize_model.engine.capture.recording import CapturedBatch, Head
 from auto_quantize_model.errors import CaseError, InputError, one_line
+from auto_quantize_model.interrupts import interrupts_prevail
 from auto_quantize_model.options import CAPTURE_DIR
 from auto_quantize_model.whole_files import PART, replace_file, replace_text
 
@@ -68,7 +69,8 @@ class CaptureFiles:
         checksums = {name: _checksum(tensor) for name, tensor in tensors.items()}
         metadata = {_CHECKSUMS: json.dumps(checksums)}
         try:
-            replace_file(self._file(index), lambda file: save_file(tensors, file, metadata))
+            with interrupts_prevail():
+                replace_file(self._file(index), lambda file: save_file(tensors, file, metadata))
         except (OSError, SafetensorError) as error:
             raise unwritable(self.folder, error) from None
 
@@ -117,7 +119,8 @@ class CaptureFiles:
     def _tensor(self, index: int, name: str) -> Tensor:
         expected = self._checksums(index)
         try:
-            tensor: Tensor = self._opened[index][0].get_tensor(name)
+            with interrupts_prevail():
+                tensor: Tensor = self._opened[index][0].get_tensor(name)
         except SafetensorError as error:
             raise self._damaged(index, str(error)) from None
         if _checksum(tensor) != expected.get(name):
@@ -127,8 +130,9 @@ class CaptureFiles:
     def _checksums(self, index: int) -> dict[str, int]:
         if index not in self._opened:
             try:
-                opened: Any = safe_open(self._file(index), framework="pt")
-                checksums = json.loads((opened.metadata() or {})[_CHECKSUMS])
+                with interrupts_prevail():
+                    opened: Any = safe_open(self._file(index), framework="pt")
+                    checksums = json.loads((opened.metadata() or {})[_CHECKSUMS])
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 raise self._damaged(index, str(error)) from None
             self._opened[index] = (opened, checksums)
