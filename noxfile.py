@@ -87,6 +87,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill a hundred runs at any moment, from capture to publishing, and look at what is left (half an hour)."""
+    install(session, "tests")
+    session.run("pytest", "-q", "tests/faults/test_kills.py", *session.posargs, env={**THREADS_REST, "KILLS": "100"})
+
+
+@nox.session(default=False)
 def package(session: nox.Session) -> None:
     """Build wheel and sdist into dist/, check them, and install each in an environment of its own (minutes)."""
     session.install("--require-hashes", "-r", TOOLS)

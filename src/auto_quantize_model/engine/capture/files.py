@@ -135,6 +135,9 @@ class CaptureFiles:
                     checksums = json.loads((opened.metadata() or {})[_CHECKSUMS])
             except (SafetensorError, OSError, KeyError, ValueError) as error:
                 raise self._damaged(index, str(error)) from None
+            # A tensor whose name was damaged on either side would be taken for one that the batch has not got.
+            if set(checksums) != set(opened.keys()):
+                raise self._damaged(index, "its tensors are not those that it has checksums of")
             self._opened[index] = (opened, checksums)
         stated: dict[str, int] = self._opened[index][1]
         return stated
