@@ -60,9 +60,20 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 def describe_bug(error: Exception, way: str) -> str:
     """What to say of an error that nobody foresaw, with the place where it was raised and the way to report it."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
     said = f"{type(error).__name__}: {one_line(error)[:300]}"
+    if _is_of_memory(error):
+        return visible(f"out of memory ({said}); allow this process more (ulimit -v, a container's limit)")
+    place = traceback.extract_tb(error.__traceback__)[-1]
     return visible(f"a bug of this program's, not yours: {said} ({Path(place.filename).name}:{place.lineno}); {way}")
+
+
+_OF_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate memory")
+"""What the loader of libraries, the system and torch say, in errors of any type."""
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(each in said for each in _OF_MEMORY)
 
 
 def one_line(error: BaseException, most: int | None = None) -> str:
