@@ -33,9 +33,9 @@ def batch() -> CapturedBatch:
 
 def everything(folder: Path) -> list[torch.Tensor]:
     kept = capture(folder)
-    rows, gradients = kept.read_rows(0, "group", ["layer"])
-    assert rows is not None
-    return [*kept.read_head(0), rows, *gradients.get("layer", [])]
+    head, part = kept.read_head(0), kept.read_part(0, ["group", "layer"])
+    gradients = [each for of_layer in part.gradients.values() for each in of_layer]
+    return [head.maxima, head.outside, *part.inputs.values(), *gradients]
 
 
 def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path: Path) -> None:
