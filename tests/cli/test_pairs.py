@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.places import ROOT, SUITE
+from tests.places import CUDA_ALONE, ROOT, SUITE
 
 from auto_quantize_model.cli import main
 
@@ -27,10 +27,10 @@ def test_it_shows_every_pair_and_what_runs_it(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_pair_that_cannot_run_here_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    changes = "quant_pair.format=MXFP8_DEFAULT_CFG"
+    changes = f"quant_pair.format={CUDA_ALONE}"
     arguments = ["pairs", "--suite", str(SUITE), "--device", "cpu", "--override", changes]
     assert main([*arguments, "--override", "suite.pairs=[wfp8_afp8]"]) == 1
-    assert "wfp8_afp8 cannot run here: format 'MXFP8_DEFAULT_CFG' cannot run on cpu:" in capsys.readouterr().out
+    assert "wfp8_afp8 cannot run here: format 'E5M2' cannot run on cpu:" in capsys.readouterr().out
 
 
 def test_without_a_suite_it_says_where_to_go(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.places import ROOT, SUITE
+from tests.places import CUDA_ALONE, ROOT, SUITE
 
 from auto_quantize_model import run as run_module
 from auto_quantize_model.artifacts import manifest_name, render_reports
@@ -93,7 +93,7 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
 
     shutil.copytree(SUITE.parent, suite.parent)
     pair = suite.parent / "conf" / "quant_pair" / "wfp8_afp8.yaml"
-    pair.write_text("weight: fp8\nactivation: fp8\nformat: MXFP8_DEFAULT_CFG\n", encoding="utf-8")
+    pair.write_text(f"weight: fp8\nactivation: fp8\nformat: {CUDA_ALONE}\n", encoding="utf-8")
     output = tmp_path / "output"
     status = main([
         *("run", "--suite", str(suite), "--models-root", str(ROOT / "models"), "--device", "cpu"),
@@ -101,7 +101,7 @@ def test_a_pair_that_cannot_run_fails_alone(tmp_path: Path, capsys: pytest.Captu
     ])  # fmt: skip
     assert status == 1
     printed = capsys.readouterr().out
-    assert "qwen3_vl_tiny-wfp8_afp8-small: format 'MXFP8_DEFAULT_CFG' cannot run on cpu: " in printed
+    assert "qwen3_vl_tiny-wfp8_afp8-small: format 'E5M2' cannot run on cpu: " in printed
     assert "1 of 2 cases done" in printed
     assert len(list(output.rglob("*_quant_manifest.json"))) == 1
 
@@ -235,7 +235,7 @@ class TestSummary:
         suite.write_text("models: [qwen3_vl_tiny]\n", encoding="utf-8")
         pair = tmp_path / "conf" / "quant_pair" / "wfp8_afp8.yaml"
         pair.parent.mkdir(parents=True)
-        pair.write_text("weight: fp8\nactivation: fp8\nformat: MXFP8_DEFAULT_CFG\n", encoding="utf-8")
+        pair.write_text(f"weight: fp8\nactivation: fp8\nformat: {CUDA_ALONE}\n", encoding="utf-8")
         arguments = ["--suite", str(suite), "--models-root", str(ROOT / "models"), "--device", "cpu"]
         arguments += ["--output", str(tmp_path / "out"), "--json", str(tmp_path / "deep" / "summary.json")]
         assert main(["run", *arguments, "-k", "tiny and small and wfp8"]) == 1
@@ -248,7 +248,7 @@ class TestSummary:
             "failed",
             "failed",
         )
-        assert "format 'MXFP8_DEFAULT_CFG' cannot run on cpu" in failed["reason"]
+        assert "format 'E5M2' cannot run on cpu" in failed["reason"]
         assert (passed["outcome"], passed["verdict"], passed["reason"]) == ("passed", "not compared", None)
         assert passed["suite"] == str(suite)
         (manifest,) = Path(passed["artifacts"]).glob("*_quant_manifest.json")

@@ -133,9 +133,9 @@ def test_one_pass_serves_what_only_replay_must_do_again(monkeypatch: pytest.Monk
     baseline = run_with(CONFIG, COUNTS)
     passes = []
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
         passes.append(arguments)
-        return real(*arguments)
+        return real(*arguments, **named)
 
     real = capture
     monkeypatch.setattr(one_pass, "capture", counted)
@@ -229,13 +229,13 @@ def test_a_text_too_short_for_the_older_count_is_said_to_be_untested() -> None:
 def test_what_cannot_run_here_is_untested_and_the_rest_is_explained() -> None:
     baseline = run_with(BATCH)
     baseline["engine"]["device"] = "cuda"
-    baseline["quantization"]["config"]["algorithm"] = "awq_lite"
+    baseline["quantization"]["config"]["algorithm"] = "gptq"
     explanation = explain(baseline, "model.devices=[cpu]")
     assert explanation.outcome == "explained"
     assert shares_of(explanation) == {("batch size",): pytest.approx(1, abs=1e-6)}
     reasons = {each.name: each.why for each in explanation.untested}
     assert list(reasons) == ["pair config", "device"]
-    assert "is calibrated by 'awq_lite', which replay does not cover" in reasons["pair config"]
+    assert "is calibrated by 'gptq', which needs the model" in reasons["pair config"]
     assert reasons["device"] == "device 'cuda': the model's `devices` allow cpu only"
 
 
