@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 
+_NO_OUTPUT = {"quantizer_name": "*output_quantizer", "enable": False}
+"""ModelOpt's search quantizes no outputs."""
+_NUMBER = re.compile(r"s?\.\d+$")
+"""What ModelOpt takes off a quantizer's name where each expert has its own."""
+
+
 def set_up(root: Any, members: Sequence[str], quantizers: FormatQuantizers) -> None:
     """Give converted modules fresh quantizers by a format's configuration, not calibrated yet."""
     from modelopt.torch.quantization.algorithms import _get_quantizer_attrs, _make_fresh_quantizer_for_attr
@@ -28,7 +36,23 @@ def set_up(root: Any, members: Sequence[str], quantizers: FormatQuantizers) -> N
         module = root.get_submodule(member)
         for name in _get_quantizer_attrs(module):
             setattr(module, name, _make_fresh_quantizer_for_attr(module, name))
-        set_quantizer_by_cfg(module, [*quantizers.entries, {"quantizer_name": "*output_quantizer", "enable": False}])
+        set_quantizer_by_cfg(module, [*_fitting(module, quantizers.entries), _NO_OUTPUT])
+
+
+def _fitting(module: Any, entries: Sequence[Any]) -> list[Any]:
+    """The entries that name a quantizer of a module: most of a preset is about other modules, and experts are many."""
+    from modelopt.torch.quantization.nn import QuantModuleRegistry
+
+    names = {name for name, _ in _tensor_quantizers(module)}
+    names |= {_NUMBER.sub("", name) for name in names}
+    # One expert stands for all.
+    names = {name for name in names if not _NUMBER.search(name) or name.endswith(".0")}
+    return [
+        entry
+        for entry in entries
+        if (not entry.get("parent_class") or isinstance(module, QuantModuleRegistry[entry["parent_class"]]))
+        and any(fnmatch.fnmatch(name, entry["quantizer_name"]) for name in names)
+    ]
 
 
 def calibrate_by_maxima(root: Any, members: Sequence[str], maxima: Mapping[str, float]) -> None:
@@ -37,9 +61,17 @@ def calibrate_by_maxima(root: Any, members: Sequence[str], maxima: Mapping[str, 
 
     with modelopt_quiet():
         max_calibrate(root, None, distributed_sync=False)
+    set_input_maxima(root, members, maxima)
+
+
+def set_input_maxima(root: Any, members: Sequence[str], maxima: Mapping[str, float]) -> None:
+    """Calibrate the inputs alone, where the weights are calibrated already."""
     for name, quantizer in input_quantizers(root, members):
+        if not quantizer.is_enabled:
+            continue
         # One that saw nothing in calibration has no maximum, in ModelOpt as well.
-        if quantizer.is_enabled and name in maxima:
+        quantizer.reset_amax()
+        if name in maxima:
             quantizer.amax = torch.full((), maxima[name], device=device_of(root))
 
 
@@ -111,14 +143,23 @@ def only(root: Any, side: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def weights_quantized(root: Any, members: Sequence[str]) -> Iterator[None]:
-    """Quantize the weights once, and not in every call, for the duration of a `with` block."""
+def weights_quantized(
+    root: Any, members: Sequence[str], kept: dict[tuple[str, int], Tensor] | None = None, key: str = ""
+) -> Iterator[None]:
+    """Quantize the weights once, and not in every call, for the duration of a `with` block.
+
+    With `kept`, a weight that was quantized under the same key before is not quantized again.
+    """
     weights = [(weight, parts) for member in members for weight, parts in _weights(root.get_submodule(member))]
     before = [weight.data for weight, _ in weights]
+    quantizers = [each for _, parts in weights for _, quantizer in parts for each in _leaves(quantizer)]
+    kept = {} if kept is None else kept
     try:
-        for weight, parts in weights:
-            weight.data = _quantized(weight.data, parts)
-        quantizers = [each for _, parts in weights for _, quantizer in parts for each in _leaves(quantizer)]
+        # With every quantizer off, the weights are what they were.
+        for number, (weight, parts) in enumerate(weights) if any(each.is_enabled for each in quantizers) else ():
+            if (key, number) not in kept:
+                kept[key, number] = _quantized(weight.data, parts)
+            weight.data = kept[key, number]
         with _disabled(quantizers):
             yield
     finally:

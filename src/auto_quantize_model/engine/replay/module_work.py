@@ -21,6 +21,7 @@ from auto_quantize_model.precision.module_quantizers import (
     device_of,
     only,
     runs_by_row,
+    set_input_maxima,
     set_up,
     unquantized,
     weights_quantized,
@@ -69,16 +70,35 @@ def calibrated_ways(
     for each in wanted:
         quantizers, size = formats[each[0]], plan.sizes[each[1]]
         sharing.setdefault((each[0], *_calibration(quantizers, size, inner)), []).append(each)
+    # What one side alone does is the same for every format that treats that side alike.
+    alone: dict[tuple[Any, ...], list[tuple[FormatSize, Side]]] = {}
+    ways = []
+    for (name, batches, maxima), members in sharing.items():
+        quantizers = formats[name]
+        scored = tuple(sorted({index for _, size in members for index in plan.sizes[size].scored}))
+        sides: list[tuple[Side, list[tuple[FormatSize, Side]]]] = []
+        for side in _sides(quantizers):
+            serves: list[tuple[FormatSize, Side]] = [(each, side) for each in members]
+            key = (side, scored, _side_key(quantizers, side, batches, maxima))
+            if side == "both" or key not in alone:
+                alone[key] = serves
+                sides.append((side, serves))
+            else:
+                alone[key] += serves
+        ways.append((quantizers, batches, maxima, sides, scored))
     return [
-        Calibrated(
-            formats[name],
-            batches,
-            maxima,
-            tuple((side, tuple((each, side) for each in members)) for side in _sides(formats[name])),
-            tuple(sorted({index for _, size in members for index in plan.sizes[size].scored})),
-        )
-        for (name, batches, maxima), members in sharing.items()
+        Calibrated(quantizers, batches, maxima, tuple((side, tuple(serves)) for side, serves in sides), scored)
+        for quantizers, batches, maxima, sides, scored in ways
     ]
+
+
+def _side_key(
+    quantizers: FormatQuantizers, side: Side, batches: tuple[int, ...], maxima: tuple[tuple[str, float], ...]
+) -> tuple[Any, ...]:
+    """Equal for ways that quantize one side alike."""
+    if quantizers.by_module:
+        return quantizers.weight_key, batches
+    return (quantizers.weight_key,) if side == "weights" else (quantizers.input_key, maxima)
 
 
 def _calibration(
@@ -137,6 +157,8 @@ class ModuleWork:
         self._root = _replica(model, seen)
         self._places = seen.group.scored_at or seen.group.members
         self._batches = sorted(counted)
+        self._weights: dict[tuple[str, int], Tensor] = {}
+        self._set_up: FormatQuantizers | None = None
 
     @property
     def serves(self) -> list[tuple[tuple[FormatSize, Side], ...]]:
@@ -173,7 +195,11 @@ class ModuleWork:
 
     def _calibrate(self, way: Calibrated) -> None:
         members, quantizers = self._seen.group.members, way.quantizers
+        if self._set_up is quantizers and not quantizers.by_module:
+            set_input_maxima(self._root, members, dict(way.maxima))
+            return
         set_up(self._root, members, quantizers)
+        self._set_up = quantizers
         if not quantizers.calibrated:
             return
         if quantizers.by_module:
@@ -192,7 +218,7 @@ class ModuleWork:
         once = (
             contextlib.nullcontext()
             if way.quantizers.by_module
-            else weights_quantized(self._root, self._seen.group.members)
+            else weights_quantized(self._root, self._seen.group.members, self._weights, way.quantizers.weight_key)
         )
         with only(self._root, side), once:
             outputs = self._outputs(way.scored, together=self._rowwise(way))
