@@ -146,8 +146,12 @@ class CaseScores:
     def coverage(self) -> float:
         """The share of the weights that was scored, of those that the pair quantizes or nobody knows of."""
         scored = sum(each.group.weights for each in self.groups if each.status in MEASURED)
-        whole = sum(each.group.weights for each in (*self.groups, *self.left_out) if each.status != "disabled")
-        return scored / whole if whole else 0.0
+        return scored / self.weights_in_scope if self.weights_in_scope else 0.0
+
+    @property
+    def weights_in_scope(self) -> int:
+        """How many weights the pair quantizes or nobody knows of."""
+        return sum(each.group.weights for each in (*self.groups, *self.left_out) if each.status != "disabled")
 
     def __repr__(self) -> str:
         ran = f"scored on {self.scored_samples} captions by {self.engine.get('name')}"

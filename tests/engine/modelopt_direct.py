@@ -5,9 +5,6 @@ Written without the engines, so that agreement with them proves something.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import modelopt.torch.quantization as mtq
@@ -21,6 +18,7 @@ from transformers import (
 from auto_quantize_model.precision.formats import resolve_format
 from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.quantizers import modelopt_config
+from auto_quantize_model.precision.quiet import modelopt_quiet
 
 if TYPE_CHECKING:
     from auto_quantize_model import Case
@@ -56,7 +54,7 @@ def search_state(case: Case, dtype: torch.dtype = torch.float32) -> dict[str, An
     batches = batches_of(case)
     autoquant = case.autoquant
     gradient = autoquant.method == "gradient"
-    with _quiet(), static_blocks_on_cpu():
+    with modelopt_quiet(), static_blocks_on_cpu():
         _, state = mtq.auto_quantize(
             loader.from_pretrained(case.checkpoint, dtype=dtype),
             constraints={"effective_bits": 16.0},
@@ -75,14 +73,3 @@ def search_state(case: Case, dtype: torch.dtype = torch.float32) -> dict[str, An
 def scored_groups(state: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """ModelOpt's groups that it may quantize, by recipe name."""
     return {name: stats for name, stats in state["candidate_stats"].items() if len(stats["formats"]) > 1}
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        yield

@@ -163,15 +163,11 @@ def _measure(
 ) -> None:
     """Add to every case what really quantizing it does."""
     plan = prepared.plan
-    for key, quantizers in work.formats.items():
-        reason = not_measurable(quantizers, work.layout.groups)
+    reasons = {key: not_measurable(quantizers, work.layout.groups) for key, quantizers in work.formats.items()}
+    for key, reason in reasons.items():
         if reason is not None:
             reporting.notice(f"{prepared.formats[key].resolved.name}: not measured: {reason}")
-    asking = {
-        number: each
-        for number, each in found.items()
-        if not_measurable(work.formats[format_key(plan.cases[number])], work.layout.groups) is None
-    }
+    asking = {number: each for number, each in found.items() if reasons[format_key(plan.cases[number])] is None}
     if not asking:
         return
     cases = [(plan.cases[number], each) for number, each in asking.items()]

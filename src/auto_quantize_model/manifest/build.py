@@ -142,13 +142,15 @@ def _layer_sensitivity(
 ) -> dict[str, Any]:
     rank = ranks(np.array([score.score for score in measured], dtype=np.float64))
     rank_of = {score.group.name: int(each) for score, each in zip(measured, rank, strict=True)}
-    entries = {score.group.name + RECIPE_SUFFIX: _entry(score, resolved, rank_of, sure) for score in scores.groups}
-    whole = sum(score.group.weights for score in (*scores.groups, *scores.left_out))
-    for score in (*scores.groups, *scores.left_out):
+
+    def row(score: GroupScore) -> dict[str, Any]:
         if score.status == "not_covered":
-            entries[score.group.name + RECIPE_SUFFIX] = _not_covered_entry(score, whole)
-        elif score.status == "disabled":
-            entries[score.group.name + RECIPE_SUFFIX] = _unscored_entry(score.group, "disabled")
+            return _not_covered_entry(score, scores.weights_in_scope)
+        if score.status == "disabled":
+            return _unscored_entry(score.group, "disabled")
+        return _entry(score, resolved, rank_of, sure)
+
+    entries = {score.group.name + RECIPE_SUFFIX: row(score) for score in (*scores.groups, *scores.left_out)}
     entries[scores.head.name + RECIPE_SUFFIX] = _unscored_entry(scores.head, "disabled")
     return entries
 

@@ -139,7 +139,7 @@ def _advice(ran: Sequence[Record]) -> Iterator[str]:
     same = [pair for pair in last if _has_twins([record for record in ran if record.pair == pair])]
     if same:
         yield f"{model}: two sizes show the same KL for {listed(same)}:"
-        yield "  they score the same captions, and these pairs have no activations for more captions to calibrate"
+        yield "  they score the same captions, and more captions calibrate nothing of these pairs"
 
 
 def _has_twins(records: Sequence[Record]) -> bool:
