@@ -33,7 +33,8 @@ def random_candidates(groups: int) -> Candidates:
     signed = random.normal(size=(groups, 10, PROBES, CAPTIONS)) * np.sqrt(0.01 * sensitivity)[:, :, None, None]
     tokens = np.full(CAPTIONS, 12)
     predicted = np.array([[caption_kl(each, int(tokens.sum())).sum() for each in row] for row in signed])
-    parts = tuple(Part((f"g{n}",), (f"g{n}",), int(each)) for n, each in enumerate(random.choice(SIZES, size=groups)))
+    sizes = random.choice(SIZES, size=groups).tolist()
+    parts = tuple(Part((f"g{n}",), (f"g{n}",), int(each), float(each)) for n, each in enumerate(sizes))
     names = [f"pair_{number}" for number in range(9)]
     sources = tuple(
         Source(

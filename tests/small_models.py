@@ -29,6 +29,8 @@ from transformers import (
     OlmoeForCausalLM,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
+    Qwen3_5MoeForCausalLM,
+    Qwen3_5MoeTextConfig,
     Qwen3Config,
     Qwen3ForCausalLM,
     Qwen3MoeConfig,
@@ -138,6 +140,24 @@ def build_deepseek(folder: Path) -> None:
         qk_rope_head_dim=8,
         qk_nope_head_dim=16,
         v_head_dim=16,
+    )
+
+
+def build_qwen3_5_moe(folder: Path) -> None:
+    """A mixture with a shared expert, and linear attention beside the usual."""
+    _build_experts(
+        folder,
+        Qwen3_5MoeForCausalLM,
+        Qwen3_5MoeTextConfig,
+        layer_types=["linear_attention", "full_attention"],
+        head_dim=16,
+        linear_key_head_dim=16,
+        linear_value_head_dim=16,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        moe_intermediate_size=32,
+        shared_expert_intermediate_size=32,
+        num_experts=8,
     )
 
 

@@ -113,6 +113,12 @@ OVERRIDE = Option(
     takes="values",
     parse=_checked_override,
 )
+MODELOPT_RECIPE = Option(
+    "modelopt-recipe",
+    "Take the pairs, the budget and the rules of one of ModelOpt's own auto_quantize recipes, by its name there or by "
+    "its file, instead of the suite's pairs; ModelOpt's choice for the budget is shown beside the best",
+    metavar="NAME",
+)
 OUTPUT = Option(
     "output",
     "Folder for the artifacts of this run (default: tmp/sensitivity/<time>)",

@@ -29,6 +29,13 @@ class Group:
     scored_at: tuple[str, ...] = ()
     """The modules that run again, with the members quantized inside, to score them; empty where each member is a
     linear layer and scored at its own output, so that a product will do."""
+    cost_weight: float = 1.0
+    """The share of its bits that a budget counts, by ModelOpt's cost model."""
+
+    @property
+    def cost(self) -> float:
+        """How many weights a budget counts for it."""
+        return self.weights * self.cost_weight
 
     @property
     def name(self) -> str:

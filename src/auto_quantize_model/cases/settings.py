@@ -186,6 +186,14 @@ class AutoQuantSettings(Settings):
     probes: Annotated[int, Field(ge=1, le=MOST_PROBES)] = 2
     batch_size: Count = 8
     device: DeviceName = "auto"
+    disabled_layers: tuple[str, ...] = Field(default=(), strict=False)
+    """Patterns of the names of modules: a group with one of them stays as it is."""
+    cost_model: Literal["weight", "active_moe"] = "weight"
+    """What bits are counted of: of all weights alike, or of experts only the share that works for a token."""
+    active_expert_ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    """That share; left out, what the model's configuration says."""
+    cost_excluded_layers: tuple[str, ...] = Field(default=(), strict=False)
+    """Patterns of the names of modules: a group of nothing but these costs no bits."""
 
 
 class ModelSettings(Settings):
@@ -241,6 +249,16 @@ def _one_budget(value: dict[str, float]) -> dict[str, float]:
     return value
 
 
+class SearchSpace(Settings):
+    """What some of the groups may choose from."""
+
+    modules: tuple[str, ...] = Field(min_length=1, strict=False)
+    """Patterns of the names of modules; a group is in the space with all of its modules, or with none."""
+    pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(strict=False)
+    allow_none: bool = True
+    """Whether a group may stay as it is where there is a pair for it."""
+
+
 class RecipeSettings(Settings):
     """A recipe that the suite guards: `conf/recipe/<name>.yaml`."""
 
@@ -250,6 +268,8 @@ class RecipeSettings(Settings):
     size: Size = "medium"
     runtime: DashedName | None = None
     pins: tuple[str, ...] = Field(default=(), strict=False)
+    spaces: tuple[SearchSpace, ...] = Field(default=(), strict=False)
+    """For each group the first that it is in counts; a group in none may choose from all pairs."""
     models: tuple[DashedName, ...] = Field(default=(), strict=False)
     """The models that it is for; left out, all of the suite."""
 
@@ -312,6 +332,8 @@ class SuiteSettings(Settings):
     models: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
     pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(default=(), min_length=1, strict=False)
     """Left out, every pair that the suite can name and that is not optional."""
+    modelopt_recipe: str | None = Field(default=None, min_length=1, max_length=_LONGEST_PATH)
+    """One of ModelOpt's own recipes, by its name there or by its file: its formats are the pairs."""
     sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
     dataset: DashedName = "embedded_captions"
     autoquant: DashedName = "default"
@@ -326,4 +348,10 @@ class SuiteSettings(Settings):
     def _gives_a_reason(self) -> SuiteSettings:
         if self.allow_partial and self.partial_because is None:
             raise ValueError("allow_partial needs partial_because: why weights that were not scored are all right")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_once(self) -> SuiteSettings:
+        if self.modelopt_recipe is not None and (self.pairs or self.recipes):
+            raise ValueError("modelopt_recipe brings its own pairs and its own recipe; leave 'pairs' and 'recipes' out")
         return self

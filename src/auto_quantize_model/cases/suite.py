@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.cases.builtin import builtin_folder
 from auto_quantize_model.cases.expression import compile_expression
 from auto_quantize_model.cases.layers import LayeredFile, Layers
 from auto_quantize_model.cases.loading import read_mapping, validate
+from auto_quantize_model.cases.modelopt_recipe import read_modelopt_recipe
 from auto_quantize_model.cases.overrides import Override, override, parse_override
 from auto_quantize_model.cases.settings import (
+    SIZES,
     AutoQuantSettings,
     DatasetSettings,
     ModelSettings,
@@ -25,9 +27,13 @@ from auto_quantize_model.cases.settings import (
 from auto_quantize_model.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from auto_quantize_model.cases.loading import SettingsT
+    from auto_quantize_model.cases.modelopt_recipe import ModelOptRecipe
+
+
+_RECIPE_SIZE: Size = "medium"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -108,6 +114,8 @@ class Suite:
     tolerances: Tolerances
     recipes: tuple[RecipeCase, ...] = ()
     """The recipes that it guards, models innermost."""
+    modelopt_recipe: ModelOptRecipe | None = None
+    """The one of ModelOpt's own recipes that its pairs come from."""
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -147,11 +155,17 @@ class Suite:
         return word in ("and", "or", "not") or any(word.lower() in case.id.lower() for case in self.cases)
 
 
-def load_suite(path: str | Path, models_root: str | Path | None = None, overrides: Sequence[str] = ()) -> Suite:
+def load_suite(
+    path: str | Path,
+    models_root: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    modelopt_recipe: str | None = None,
+) -> Suite:
     """Read a suite, with the configuration folder `conf/` beside it laid over the built-in one.
 
     `models_root` is the folder of `<model>/model.yaml`; by default `models/` beside the suite, or beside its folder.
-    `overrides` are dotted assignments such as `autoquant.batch_size=4`, applied to every case.
+    `overrides` are dotted assignments such as `autoquant.batch_size=4`, applied to every case. `modelopt_recipe` is
+    one of ModelOpt's own recipes, by its name there or by its file: its formats are then the pairs, not the suite's.
     """
     if isinstance(overrides, str):
         raise TypeError(f"overrides are a list; put the one into it: {[overrides]}")
@@ -159,15 +173,19 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     root = Path(models_root) if models_root is not None else _models_near(path)
     parsed = [parse_override(text) for text in overrides]
     values, clause = override(read_mapping(path), "suite", parsed)
+    if modelopt_recipe is not None:
+        values = {key: value for key, value in values.items() if key not in ("pairs", "recipes")}
+        values["modelopt_recipe"] = modelopt_recipe
     suite = validate(SuiteSettings, values, f"{path}{clause}")
     reader = _Reader(path, root, parsed)
     models = [reader.model(name) for name in suite.models]
     every = [reader.pair(name) for name in suite.pairs or reader.layers.names("quant_pair")]
+    modelopts = None if suite.modelopt_recipe is None else reader.modelopts_recipe(suite, suite.modelopt_recipe, every)
     wanted = suite.pairs or [
         pair.name for pair in every if not pair.optional or reader.layers.is_own("quant_pair", pair.name)
     ]
-    pairs = [pair for pair in every if pair.name in wanted]
-    autoquant = reader.autoquant(suite.autoquant)
+    pairs = [pair for pair in every if pair.name in wanted] if modelopts is None else modelopts.pairs
+    autoquant = reader.autoquant(suite.autoquant, {} if modelopts is None else modelopts.autoquant)
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
     datasets = {name: reader.dataset(name, file) for name, file in named.items()}
     cases = tuple(
@@ -178,8 +196,26 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
         for size in suite.sizes
     )
     _check_sizes(path, cases)
-    recipes = tuple(each for name in suite.recipes for each in reader.recipes(name, cases))
-    return Suite(path, cases, suite.tolerances, recipes)
+    if modelopts is None:
+        recipes = tuple(each for name in suite.recipes for each in reader.recipes(name, cases))
+        return Suite(path, cases, suite.tolerances, recipes)
+    # A method that predicts no KL has nothing to guard a recipe by.
+    guarded = recipe_cases(modelopts.recipe, None, cases) if autoquant.method == "gradient" else ()
+    return Suite(path, cases, suite.tolerances, tuple(guarded), modelopts)
+
+
+def recipe_cases(
+    recipe: RecipeSettings, runtime: RuntimeSettings | None, cases: Iterable[Case]
+) -> Iterator[RecipeCase]:
+    """A recipe with each of its models."""
+    known = tuple(cases)
+    for model in dict.fromkeys(case.model.name for case in known):
+        if recipe.models and model not in recipe.models:
+            continue
+        its = {case.pair.name: case for case in known if (case.model.name, case.size) == (model, recipe.size)}
+        # A suite that was narrowed by an override has not the cases for every recipe.
+        if set(recipe.pairs) <= set(its):
+            yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
 
 
 def load_runtime(name: str, suite: Path | None) -> RuntimeSettings:
@@ -213,9 +249,16 @@ class _Reader:
         file = self.layers.read("quant_pair", name, self.suite)
         return self._settings(PairSettings, "quant_pair", name, file)
 
-    def autoquant(self, name: str) -> AutoQuantSettings:
+    def autoquant(self, name: str, of_recipe: Mapping[str, Any]) -> AutoQuantSettings:
+        """How to score; what ModelOpt's recipe says of it wins over the file, and overrides win over both."""
         file = self.layers.read("autoquant", name, self.suite)
+        file = dataclasses.replace(file, values={**file.values, **of_recipe})
         return self._settings(AutoQuantSettings, "autoquant", name, file)
+
+    def modelopts_recipe(self, suite: SuiteSettings, text: str, known: Iterable[PairSettings]) -> ModelOptRecipe:
+        """One of ModelOpt's own recipes; its choice is made at the suite's `medium`, or at its largest size."""
+        size = _RECIPE_SIZE if _RECIPE_SIZE in suite.sizes else max(suite.sizes, key=SIZES.index)
+        return read_modelopt_recipe(text, self.suite.parent, known, size, self.suite)
 
     def dataset(self, name: str, named_in: Path) -> tuple[DatasetSettings, Path]:
         """A dataset, and the folder that its root starts from: that of whoever states the root.
@@ -240,13 +283,7 @@ class _Reader:
         for pair in recipe.pairs:
             if pair not in known:
                 raise InputError(f"{self.suite}: recipe '{name}': pair '{pair}' is unknown; {nearest(pair, known)}")
-        for model in dict.fromkeys(case.model.name for case in cases):
-            if recipe.models and model not in recipe.models:
-                continue
-            its = {case.pair.name: case for case in cases if (case.model.name, case.size) == (model, recipe.size)}
-            # A suite that was narrowed by an override has not the cases for every recipe.
-            if set(recipe.pairs) <= set(its):
-                yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
+        yield from recipe_cases(recipe, runtime, cases)
 
     def model_file(self, name: str) -> Path:
         return self.models_root / name / "model.yaml"

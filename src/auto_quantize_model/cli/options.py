@@ -85,7 +85,17 @@ def suite_of(arguments: argparse.Namespace) -> Suite:
             f"no suite: neither {SUITE_FILE} nor {SUITE_FOLDER}/{SUITE_FILE} is in {Path.cwd()} or a folder above it; "
             f"run from the repository's root or give {SUITE.flag} {SUITE.metavar}"
         )
-    return load_suite(file, models_root=arguments.models_root, overrides=arguments.override)
+    recipe: str | None = getattr(arguments, "modelopt_recipe", None)
+    return load_suite(
+        file, models_root=arguments.models_root, overrides=arguments.override, modelopt_recipe=_here(recipe)
+    )
+
+
+def _here(recipe: str | None) -> str | None:
+    """A recipe that lies in the working folder by its whole path: a suite looks beside itself."""
+    if recipe is None or not Path(recipe).is_file():
+        return recipe
+    return str(Path(recipe).absolute())
 
 
 def model_paths(arguments: argparse.Namespace, suite: Suite) -> dict[str, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.artifacts import default_output, write_case, write_composed_config
+from auto_quantize_model.cli.choices import show_choices
 from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import (
     CAPTURE_OPTIONS,
@@ -21,7 +22,7 @@ from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
-from auto_quantize_model.options import HTML, JSON, OUTPUT
+from auto_quantize_model.options import HTML, JSON, MODELOPT_RECIPE, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.summary.coverage import coverage_lines
 from auto_quantize_model.writable import check_file_place, check_folder_place
@@ -55,7 +56,10 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("run", help="Run cases", description="Run cases: one pass over each model.")
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
-    add_options(parser, (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, OUTPUT, JSON, HTML))
+    add_options(
+        parser,
+        (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, MODELOPT_RECIPE, OUTPUT, JSON, HTML),
+    )
     parser.set_defaults(run=run)
 
 
@@ -82,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     shares = ((each.case.model.name, coverage_line(each.manifest)) for each in results if each.manifest is not None)
     for line in coverage_lines(shares):
         say(console, line, style="yellow")
+    if suite.modelopt_recipe is not None:
+        show_choices(console, suite.modelopt_recipe, results, output)
     for model, reason in {result.case.model.name: result.error for result in skipped}.items():
         say(console, f"{model} skipped: {reason}", style="yellow")
     failed = [result for result in results if result.error and not result.skipped]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.groups import find_groups
+from auto_quantize_model.engine.costs import with_costs
 from auto_quantize_model.engine.measurement.held_out import HeldOut
 from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers
     from auto_quantize_model.reporting import Progress, Reporting
-    from auto_quantize_model.scores import Selection
+    from auto_quantize_model.scores import Group, Selection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -115,8 +117,9 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
 
     The model is freed on return, though results may be fetched much later, or never.
     """
+    plan = prepared.plan
     loaded = _load(prepared, reporting.progress)
-    layout = find_groups(loaded)
+    layout = with_costs(find_groups(loaded), loaded.model, plan.cases[0].autoquant)
     convert_others(loaded.model, loaded.in_scope)
     batches = tokenize(prepared.plan, loaded)
     quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
@@ -131,7 +134,7 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
         number: _Found(groups, _search(prepared, case, groups))
         for number, case in enumerate(prepared.plan.cases)
         if format_key(case) in quantizers
-        for groups in [_as_the_pair_says(prepared, case, scores.groups[format_key(case), size_key(case)])]
+        for groups in [_as_asked(prepared, case, scores.groups[format_key(case), size_key(case)])]
     }
     if prepared.measure.scope:
         try:
@@ -213,17 +216,27 @@ def _scored_by_modelopt(
     plan = prepared.plan
     loaded = _load(prepared, reporting.progress, done, len(plan.cases))
     batches = batches or tokenize(plan, loaded)
-    layout = find_groups(loaded)
+    layout = with_costs(find_groups(loaded), loaded.model, case.autoquant)
     size, resolved = plan.size_of(case), prepared.formats[format_key(case)].resolved
     facts = _facts(loaded, layout, batches)
     groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
-    return facts, _as_the_pair_says(prepared, case, groups)
+    return facts, _as_asked(prepared, case, groups)
 
 
-def _as_the_pair_says(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) -> list[GroupScore]:
-    """The scores of the groups that a pair quantizes; it may name modules, and leaves the others alone."""
-    resolved = prepared.formats[format_key(case)].resolved
-    return [score if resolved.quantizes(score.group.members) else GroupScore.disabled(score.group) for score in groups]
+def _as_asked(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) -> list[GroupScore]:
+    """The scores of the groups that are to be quantized: a pair may name modules, a suite may disable some."""
+    resolved, disabled = prepared.formats[format_key(case)].resolved, case.autoquant.disabled_layers
+    return [
+        score
+        if resolved.quantizes(score.group.members) and not _is_named(score.group, disabled)
+        else GroupScore.disabled(score.group)
+        for score in groups
+    ]
+
+
+def _is_named(group: Group, patterns: Sequence[str]) -> bool:
+    """Whether a pattern names one of the group's modules: as for ModelOpt, that is enough."""
+    return any(fnmatch.fnmatch(name, pattern) for name in group.members for pattern in patterns)
 
 
 def _facts(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> _ModelFacts:
@@ -256,18 +269,21 @@ def _search(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) ->
 
 
 def _scored(prepared: PreparedPass, case: Case, facts: _ModelFacts, found: _Found) -> ScoredCase:
-    size, used = prepared.plan.size_of(case), prepared.formats[format_key(case)]
-    scores = _case_scores(prepared, size, used, facts, found)
-    return ScoredCase(case, size, used.resolved, scores, found.selection)
+    used = prepared.formats[format_key(case)]
+    scores = _case_scores(prepared, case, used, facts, found)
+    return ScoredCase(case, prepared.plan.size_of(case), used.resolved, scores, found.selection)
 
 
 def _case_scores(
-    prepared: PreparedPass, size: SizePlan, used: PreparedFormat, facts: _ModelFacts, found: _Found
+    prepared: PreparedPass, case: Case, used: PreparedFormat, facts: _ModelFacts, found: _Found
 ) -> CaseScores:
-    batches = facts.batches
+    size, batches, disabled = prepared.plan.size_of(case), facts.batches, case.autoquant.disabled_layers
     return CaseScores(
         groups=tuple(found.groups),
-        left_out=tuple(GroupScore.not_covered(*each) for each in facts.layout.left_out),
+        left_out=tuple(
+            GroupScore.disabled(group) if _is_named(group, disabled) else GroupScore.not_covered(group, reason)
+            for group, reason in facts.layout.left_out
+        ),
         head=facts.layout.head,
         calibrated_tokens=sum(batches[index].tokens for index in size.calibrated),
         scored_samples=size.scored_samples,

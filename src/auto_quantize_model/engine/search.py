@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.scores import MEASURED, Selection
 
@@ -33,7 +34,7 @@ def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuan
     if not measured:
         nothing = (False,) * len(scores)
         return Selection(budget, UNQUANTIZED_BITS, None, "not_measured", nothing, format_bits)
-    selection = _search_measured(measured, format_bits, budget, autoquant.method)
+    selection = _search_measured(measured, format_bits, budget, autoquant)
     chosen = dict(zip((score.group.name for score in measured), selection.quantized, strict=True))
     partly = any(score.status not in ("disabled", *MEASURED, "non_finite") for score in scores)
     return dataclasses.replace(
@@ -43,35 +44,41 @@ def search(scores: Sequence[GroupScore], format_bits: float, autoquant: AutoQuan
     )
 
 
-def _search_measured(scores: Sequence[GroupScore], format_bits: float, budget: float, method: str) -> Selection:
-    full = sum(float(score.group.weights) for score in scores)
+def _search_measured(
+    scores: Sequence[GroupScore], format_bits: float, budget: float, autoquant: AutoQuantSettings
+) -> Selection:
+    full = sum(score.group.cost for score in scores)
+    if not full:
+        raise CaseError("autoquant.cost_excluded_layers leaves no group that costs bits: there is no budget to keep")
     if full * format_bits > full * budget + full * UNQUANTIZED_BITS * _TOLERANCE:
         return _selection(scores, format_bits, budget, [True] * len(scores), "infeasible")
     if any(score.status == "non_finite" for score in scores):
         return _selection(scores, format_bits, budget, [True] * len(scores), "not_finite")
     if budget == format_bits:
         return _selection(scores, format_bits, budget, [True] * len(scores), "optimal")
-    quantized, satisfied = _solve(scores, format_bits, full * budget / UNQUANTIZED_BITS, method)
+    quantized, satisfied = _solve(scores, format_bits, full * budget / UNQUANTIZED_BITS, autoquant)
     return _selection(scores, format_bits, budget, quantized, "optimal" if satisfied else "not_solved")
 
 
-def _solve(scores: Sequence[GroupScore], format_bits: float, max_size: float, method: str) -> tuple[list[bool], bool]:
+def _solve(
+    scores: Sequence[GroupScore], format_bits: float, max_size: float, autoquant: AutoQuantSettings
+) -> tuple[list[bool], bool]:
     # Its threshold search for the KL method has a scale of its own.
-    scale = _scale(scores) if method == "gradient" else 1.0
+    scale = _scale(scores) if autoquant.method == "gradient" else 1.0
     stats = {
         score.group.name: {
             "formats": [_QUANTIZED, None],
             "scores": [score.score * scale, 0.0],
-            "costs": [score.group.weights * format_bits / UNQUANTIZED_BITS, float(score.group.weights)],
+            "costs": [score.group.cost * format_bits / UNQUANTIZED_BITS, float(score.group.cost)],
         }
         for score in scores
     }
-    best, satisfied = run_modelopts_search(stats, max_size, method)
+    best, satisfied = run_modelopts_search(stats, max_size, autoquant.method, autoquant.cost_model)
     return [best[score.group.name]["format"] == _QUANTIZED for score in scores], satisfied
 
 
 def run_modelopts_search(
-    stats: Mapping[str, Mapping[str, Any]], max_size: float, method: str = "gradient"
+    stats: Mapping[str, Mapping[str, Any]], max_size: float, method: str = "gradient", cost_model: str = "weight"
 ) -> tuple[dict[str, Any], bool]:
     """What ModelOpt's own solver chooses from its own kind of statistics, and whether that keeps to the size."""
     from modelopt.torch.quantization import algorithms
@@ -79,7 +86,7 @@ def run_modelopts_search(
     searcher: Any = (
         algorithms.AutoQuantizeGradientSearcher() if method == "gradient" else algorithms.AutoQuantizeKLDivSearcher()
     )
-    searcher.cost_model = "weight"
+    searcher.cost_model = cost_model
     searcher.candidate_stats = stats
     with warnings.catch_warnings():
         # A budget that no selection meets is told by what is returned, not by a warning.
@@ -98,8 +105,8 @@ def _selection(
     scores: Sequence[GroupScore], format_bits: float, budget: float, quantized: list[bool], status: SearchStatus
 ) -> Selection:
     chosen = [score for score, quantize in zip(scores, quantized, strict=True) if quantize]
-    full = sum(score.group.weights for score in scores)
-    small = sum(score.group.weights for score in chosen)
+    full = sum(score.group.cost for score in scores)
+    small = sum(score.group.cost for score in chosen)
     bits = (small * format_bits + (full - small) * UNQUANTIZED_BITS) / full
     finite = all(score.status != "non_finite" for score in chosen)
     total = sum(score.score for score in chosen) if finite else None

@@ -19,6 +19,7 @@ from auto_quantize_model.statistics.uncertainty import ranks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from auto_quantize_model.cases.settings import AutoQuantSettings
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.plan import SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
@@ -97,7 +98,18 @@ def _scheme(case: Case, scores: CaseScores, selection: Selection) -> dict[str, A
         "coverage_mode": "lm_only",
         "coverage_fraction": scores.coverage,
         "quant_formats": [case.pair.format.name],
+        **_search_limits(case.autoquant),
     }
+
+
+def _search_limits(autoquant: AutoQuantSettings) -> dict[str, Any]:
+    """What is asked of the search beside a budget; only what is asked."""
+    asked = {
+        "auto_quantize_cost_model": autoquant.cost_model if autoquant.cost_model != "weight" else None,
+        "disabled_layers": list(autoquant.disabled_layers),
+        "cost_excluded_layers": list(autoquant.cost_excluded_layers),
+    }
+    return {key: value for key, value in asked.items() if value}
 
 
 def _dataset(case: Case) -> dict[str, Any]:
@@ -165,6 +177,7 @@ def _entry(
         "costs": [weights * resolved.effective_bits / UNQUANTIZED_BITS, float(weights)],
         "importance": score.score if name in rank_of else None,
         "rank": rank_of.get(name),
+        **_cost_weight(score.group),
         "modules": list(score.group.members),
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
@@ -196,6 +209,7 @@ def _unscored_entry(group: Group, status: Status) -> dict[str, Any]:
         "costs": [float(group.weights)],
         "importance": None,
         "rank": None,
+        **_cost_weight(group),
         "modules": list(group.members),
         "status": status,
         "predicted_kl": None,
@@ -203,6 +217,11 @@ def _unscored_entry(group: Group, status: Status) -> dict[str, Any]:
         **NOT_MEASURED,
         "split": None,
     }
+
+
+def _cost_weight(group: Group) -> dict[str, float]:
+    """What a budget counts of the costs; most cost models count all."""
+    return {} if group.cost_weight == 1 else {"cost_weight": group.cost_weight}
 
 
 def _ranking(entries: Mapping[str, Any]) -> list[dict[str, Any]]:

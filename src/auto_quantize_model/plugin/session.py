@@ -94,7 +94,9 @@ class Session:
         from auto_quantize_model.plugin.device_line import device_line
 
         self._says_device = False
-        return [device_line(suite_case.case, self.options)]
+        recipe = suite_case.suite.modelopt_recipe
+        notes = [] if recipe is None else [f"{recipe.recipe.name}: {note}" for note in recipe.notes]
+        return [device_line(suite_case.case, self.options), *notes]
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""

@@ -75,6 +75,9 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
         raise CaseError(f"format '{settings.name}' is refused by ModelOpt: {one_line(error)}") from None
     entries = validated.model_dump(mode="json", exclude_none=True)["quant_cfg"]
     resolved = {"algorithm": config.get("algorithm"), "quant_cfg": entries}
+    stated = config.get("effective_bits")
+    if stated is not None:
+        resolved["effective_bits"] = float(stated)
     rules: tuple[Mapping[str, Any], ...] = ()
     if _says(config["quant_cfg"], _WEIGHT) is None:
         rules = tuple(config["quant_cfg"])
@@ -180,11 +183,16 @@ def _of_named_modules(name: str, rules: Sequence[Mapping[str, Any]]) -> list[dic
     """What a format that names modules does to each of them."""
     entries: list[dict[str, Any]] = [{"quantizer_name": "*", "enable": False}]
     for role in (_WEIGHT, _INPUT):
-        configured = [rule["cfg"] for rule in rules if rule["quantizer_name"].endswith(role) and rule.get("cfg")]
+        configured = [rule["cfg"] for rule in rules if _is_of(rule, role) and rule.get("cfg")]
         if any(each != configured[0] for each in configured):
             raise CaseError(f"format '{name}' quantizes several kinds of modules in different ways: make each a pair")
         entries += [{"quantizer_name": f"*{role}", "cfg": copy.deepcopy(each)} for each in configured[:1]]
     return entries
+
+
+def _is_of(rule: Mapping[str, Any], role: str) -> bool:
+    """Whether a rule is about weights, or about inputs."""
+    return bool(rule["quantizer_name"].rstrip("*").endswith(role))
 
 
 def _weight_bits(name: str, config: dict[str, Any]) -> float:
@@ -192,6 +200,8 @@ def _weight_bits(name: str, config: dict[str, Any]) -> float:
         attributes = entry.get("cfg")
         if entry["quantizer_name"] != "*weight_quantizer" or not attributes:
             continue
+        if config.get("effective_bits") is not None:
+            return float(config["effective_bits"])
         stages = attributes if isinstance(attributes, list) else [attributes]
         return min(_bits(stage) for stage in stages)
     raise CaseError(f"format '{name}' does not quantize weights, but at most a cache: there is nothing to score")

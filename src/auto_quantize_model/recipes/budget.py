@@ -46,7 +46,7 @@ class Budget:
         whole = choice.parameters * UNQUANTIZED_BITS
         match self.unit:
             case "bits":
-                return self.value * float(choice.weights.sum())
+                return self.value * float(choice.counted.sum())
             case "gigabytes":
                 return self.value * BITS_A_GIGABYTE - choice.other_bits
             case "share":
@@ -62,7 +62,7 @@ class Budget:
             case "share":
                 return (bits + choice.other_bits) / (choice.parameters * UNQUANTIZED_BITS)
             case _:
-                return bits / float(choice.weights.sum())
+                return bits / float(choice.counted.sum())
 
 
 def checked_budget(budget: Budget | float | Mapping[str, float]) -> Budget:

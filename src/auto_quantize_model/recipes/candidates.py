@@ -75,6 +75,8 @@ class Part:
     names: tuple[str, ...]
     modules: tuple[str, ...]
     weights: int
+    cost: float
+    """How many weights a budget of bits counts for it."""
     why_left_out: str | None = None
     """Why it stays unquantized whatever the budget; None where it may be quantized."""
 
@@ -117,13 +119,18 @@ class Candidates:
         return np.array([part.weights for part in self.parts], dtype=np.float64)
 
     @functools.cached_property
+    def counted(self) -> Floats:
+        """How many weights a budget of bits counts for each part: ModelOpt's cost model may count fewer."""
+        return np.array([part.cost for part in self.parts], dtype=np.float64)
+
+    @functools.cached_property
     def costs(self) -> Floats:
-        """Effective bits of all of a part's weights, infinite where a part may not have the pair."""
-        return self._allowed(self.weights[:, None] * self.bits)
+        """Effective bits of all of a part's counted weights, infinite where a part may not have the pair."""
+        return self._allowed(self.counted[:, None] * self.bits)
 
     @functools.cached_property
     def stored_costs(self) -> Floats:
-        """The same in stored bits."""
+        """The bits that all of a part's weights are stored in."""
         return self._allowed(self.weights[:, None] * self.stored)
 
     @property
@@ -167,6 +174,15 @@ class Candidates:
             if _is_everywhere(key, self.sources, ("disabled",))
         }
 
+    def everywhere(self, pair: str) -> dict[str, str]:
+        """A pair for every group that it quantizes: one that names modules leaves others alone."""
+        entries = self.sources[self.pairs.index(pair)].manifest["layer_sensitivity"]
+        return {
+            name: NONE if entries[name + RECIPE_SUFFIX]["status"] == "disabled" else pair
+            for part in self.parts
+            for name in part.names
+        }
+
     @property
     def tokens(self) -> NDArray[np.int64]:
         """The loss tokens of each caption; only where there are sums."""
@@ -181,12 +197,15 @@ class Candidates:
         return dataclasses.replace(self, predicted=np.where(keep, self.predicted, np.inf))
 
 
-def candidates(sources: Sequence[Source]) -> Candidates:
-    """Put the manifests of several pairs together; what does not belong together is an error that names both."""
+def candidates(sources: Sequence[Source], *, predicted: bool = True) -> Candidates:
+    """Put the manifests of several pairs together; what does not belong together is an error that names both.
+
+    Without `predicted`, those may be of a method that has scores only.
+    """
     if not sources:
         raise InputError("a recipe needs at least one manifest")
     for source in sources:
-        _check_alone(source)
+        _check_alone(source, predicted)
     first = sources[0]
     for other in sources[1:]:
         _check_together(first, other)
@@ -200,13 +219,13 @@ def candidates(sources: Sequence[Source]) -> Candidates:
         if not _is_everywhere(key, sources, ("disabled", "not_covered"))
     ]
     parts = tuple(_part(key, sources) for key in keys)
-    predicted = np.array([[*(_predicted(source, key) for source in sources), 0.0] for key in keys])
+    table = np.array([[*(_predicted(source, key) for source in sources), 0.0] for key in keys])
     bits = [float(source.manifest["quantization"]["effective_bits"]) for source in sources]
     stored = [_stored_bits(source, each) for source, each in zip(sources, bits, strict=True)]
     return Candidates(
         parts=parts,
         sources=tuple(sources),
-        predicted=predicted,
+        predicted=table,
         bits=np.array([*bits, UNQUANTIZED_BITS]),
         stored=np.array([*stored, UNQUANTIZED_BITS]),
         parameters=int(first.manifest["model"]["parameters"]),
@@ -228,10 +247,11 @@ def tied(choice: Candidates, groups: Sequence[Sequence[int]]) -> Candidates:
 def _joined(parts: Sequence[Part]) -> Part:
     names, modules = ([each for part in parts for each in getattr(part, key)] for key in ("names", "modules"))
     reasons = [part.why_left_out for part in parts if part.why_left_out is not None]
-    return Part(tuple(names), tuple(modules), sum(part.weights for part in parts), reasons[0] if reasons else None)
+    weights, cost = sum(part.weights for part in parts), sum(part.cost for part in parts)
+    return Part(tuple(names), tuple(modules), weights, cost, reasons[0] if reasons else None)
 
 
-def _check_alone(source: Source) -> None:
+def _check_alone(source: Source, predicted: bool) -> None:
     manifest = source.manifest
     if is_older(manifest) or manifest.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
@@ -243,7 +263,7 @@ def _check_alone(source: Source) -> None:
                 f"{source.name}: the score of {key.removesuffix(RECIPE_SUFFIX)} is not finite; leave the pair "
                 f"'{source.pair}' out, or run it again in another dtype"
             )
-        if entry["importance"] is not None and entry["predicted_kl"] is None:
+        if predicted and entry["importance"] is not None and entry["predicted_kl"] is None:
             raise InputError(
                 f"{source.name}: has no predicted KL: it is of the engine '{manifest['engine']['name']}'; "
                 "run it on the engine replay"
@@ -274,7 +294,8 @@ def _part(key: str, sources: Sequence[Source]) -> Part:
     ]
     why = f"not measured ({', '.join(unmeasured)})" if len(unmeasured) == len(sources) else None
     # The last cost is that of NONE: a unit a weight.
-    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), int(entries[0]["costs"][-1]), why)
+    weights, counted = int(entries[0]["costs"][-1]), float(entries[0].get("cost_weight", 1.0))
+    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), weights, weights * counted, why)
 
 
 def _predicted(source: Source, key: str) -> float:

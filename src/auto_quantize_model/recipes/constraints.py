@@ -1,4 +1,4 @@
-"""What a recipe must keep to: pins, pairs that are allowed, and what the runtime can run."""
+"""What a recipe must keep to: pins, the pairs that a group may choose from, and what the runtime can run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from auto_quantize_model.recipes.candidates import NONE, tied
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auto_quantize_model.cases.settings import RuntimeSettings
+    from numpy.typing import NDArray
+
+    from auto_quantize_model.cases.settings import RuntimeSettings, SearchSpace
     from auto_quantize_model.recipes.candidates import Candidates, Part
 
 
@@ -35,11 +37,13 @@ def parse_pin(text: str) -> Pin:
     return Pin(pattern, pair)
 
 
-def constrained(choice: Candidates, pins: Sequence[Pin], runtime: RuntimeSettings | None) -> Candidates:
-    """With only the choices that pins and the runtime leave."""
+def constrained(
+    choice: Candidates, pins: Sequence[Pin], runtime: RuntimeSettings | None, spaces: Sequence[SearchSpace] = ()
+) -> Candidates:
+    """With only the choices that pins, search spaces and the runtime leave."""
     if runtime is not None:
         choice = _servable(choice, runtime)
-    keep = np.ones(choice.predicted.shape, dtype=bool)
+    keep = within_spaces(choice, spaces)
     for pin in pins:
         rows, column = _pinned(choice, pin)
         keep[rows] = False
@@ -47,8 +51,38 @@ def constrained(choice: Candidates, pins: Sequence[Pin], runtime: RuntimeSetting
     choice = choice.restricted(keep)
     for part, row in zip(choice.parts, choice.predicted, strict=True):
         if not np.isfinite(row).any():
-            raise InputError(f"{part.name} is pinned to a pair that it was not measured with, or to two; change a pin")
+            raise InputError(
+                f"{part.name} is pinned to a pair that it was not measured with, to two, or to one outside of its "
+                "search space; change a pin"
+            )
     return choice
+
+
+def within_spaces(choice: Candidates, spaces: Sequence[SearchSpace]) -> NDArray[np.bool_]:
+    """Which pairs the search spaces leave to each part: a row a part, a column a pair."""
+    keep = np.ones(choice.predicted.shape, dtype=bool)
+    for row, part in enumerate(choice.parts):
+        space = _space_of(part, spaces)
+        if space is None:
+            continue
+        keep[row] = [pair in space.pairs for pair in choice.pairs]
+        # What no pair of the space quantizes stays as it is, whatever the space says.
+        keep[row, -1] = space.allow_none or not np.isfinite(choice.predicted[row][keep[row]]).any()
+    return keep
+
+
+def _space_of(part: Part, spaces: Sequence[SearchSpace]) -> SearchSpace | None:
+    """The first space that a part is in; one that it is in with some of its modules only is a mistake."""
+    for space in spaces:
+        outside = [name for name in part.modules if not any(fnmatch.fnmatch(name, each) for each in space.modules)]
+        if not outside:
+            return space
+        if len(outside) < len(part.modules):
+            raise InputError(
+                f"the search space of {', '.join(space.modules)} has some of the modules that share a format, but not "
+                f"{outside[0]}: let its patterns name all or none of {', '.join(part.modules)}"
+            )
+    return None
 
 
 def _pinned(choice: Candidates, pin: Pin) -> tuple[list[int], int]:

@@ -43,7 +43,7 @@ def solve_committed(recipe_case: RecipeCase) -> Recipe:
     settings = recipe_case.recipe
     sources = [read_source(baseline_manifest(case)) for case in recipe_case.cases]
     budget: Any = settings.budget
-    return solve_sources(sources, checked_budget(budget), settings.pins, recipe_case.runtime)
+    return solve_sources(sources, checked_budget(budget), settings.pins, recipe_case.runtime, settings.spaces)
 
 
 def committed(recipe_case: RecipeCase) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from auto_quantize_model.recipes.solving import Front, Solved, front_of, solve
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from auto_quantize_model.cases.settings import RuntimeSettings
+    from auto_quantize_model.cases.settings import RuntimeSettings, SearchSpace
     from auto_quantize_model.run import CaseResult
 
 
@@ -36,6 +36,8 @@ class Recipe:
     solved: Solved
     runtime: RuntimeSettings | None = None
     pins: tuple[str, ...] = ()
+    spaces: tuple[SearchSpace, ...] = ()
+    """What some of the groups may choose from."""
 
     @functools.cached_property
     def front(self) -> Front:
@@ -106,18 +108,23 @@ def solve_recipe(
     weight, or `{"gigabytes": G}` of the whole checkpoint, `{"share": S}` of its unquantized size, or `{"max_kl": K}`:
     as few bits as that predicted KL takes. A pin is `PATTERN=PAIR`, with names of groups or modules.
     """
-    return solve_sources([_source(each) for each in manifests], checked_budget(budget), pins, runtime)
+    return solve_sources([source_of(each) for each in manifests], checked_budget(budget), pins, runtime)
 
 
 def solve_sources(
-    sources: Sequence[Source], budget: Budget, pins: Sequence[str], runtime: RuntimeSettings | None
+    sources: Sequence[Source],
+    budget: Budget,
+    pins: Sequence[str],
+    runtime: RuntimeSettings | None,
+    spaces: Sequence[SearchSpace] = (),
 ) -> Recipe:
     """The same from manifests that have been read."""
-    choice = constrained(candidates(sources), [parse_pin(pin) for pin in pins], runtime)
-    return Recipe(budget, choice, solve(choice, budget), runtime, tuple(pins))
+    choice = constrained(candidates(sources), [parse_pin(pin) for pin in pins], runtime, spaces)
+    return Recipe(budget, choice, solve(choice, budget), runtime, tuple(pins), tuple(spaces))
 
 
-def _source(given: Mapping[str, Any] | CaseResult | str | Path) -> Source:
+def source_of(given: Mapping[str, Any] | CaseResult | str | Path) -> Source:
+    """A manifest in whatever form it was given, with its probe sums where they are known."""
     if isinstance(given, str | Path):
         return read_source(Path(given))
     if not isinstance(given, dict):

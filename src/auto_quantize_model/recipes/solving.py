@@ -160,7 +160,7 @@ def _sums(choice: Candidates, chosen: Choices) -> tuple[float, float, float]:
     bits, stored, predicted = (
         float(table[rows, chosen].sum()) for table in (choice.costs, choice.stored_costs, choice.predicted)
     )
-    return bits / float(choice.weights.sum()), gigabytes(choice, stored), predicted
+    return bits / float(choice.counted.sum()), gigabytes(choice, stored), predicted
 
 
 def _interval(totals: Floats) -> Interval:

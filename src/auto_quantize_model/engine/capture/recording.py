@@ -35,7 +35,8 @@ class CapturedBatch:
     maxima: Tensor
     """The absolute maximum of each group's input, padding included, as ModelOpt calibrates."""
     outside: Tensor
-    """The largest gradient at a position that the loss does not count; zero in a causal model."""
+    """The largest gradient at a position that the loss does not count, where there is something to quantize; zero in
+    a causal model."""
     inputs: dict[str, Tensor] = dataclasses.field(default_factory=dict)
     """By group; empty where the batch only calibrates."""
     gradients: dict[str, list[Tensor]] = dataclasses.field(default_factory=dict)
@@ -234,20 +235,30 @@ class Recorder:
         return hook
 
     def _on_output(self, name: str, group: Group) -> Any:
-        def on_gradient(gradient: Tensor) -> None:
-            rows = gradient.flatten(0, -2)
-            self._gradients.setdefault(name, []).append(rows.index_select(0, self._rows.to(rows.device)))
-            if len(self._other_rows):
-                # What is no number anyway becomes the group's status; here it would prove nothing.
-                outside = rows.index_select(0, self._other_rows.to(rows.device)).abs()
-                self._outside.append(outside.nan_to_num(nan=0.0, posinf=0.0).amax())
-
-        def hook(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             values = first_result(output)
             if values.numel() != self._positions * values.shape[-1]:
                 self._problems.setdefault(group.name, f"'{name}' does not see every token")
             elif self._scoring and values.requires_grad and group.name not in self._problems:
-                values.register_hook(on_gradient)
+                values.register_hook(self._on_gradient(name, None if group.scored_at else inputs[0].detach()))
+
+        return hook
+
+    def _on_gradient(self, name: str, inputs: Tensor | None) -> Any:
+        """Keep a module's gradient; `inputs` are those of a linear layer, of which zeros stay zeros when quantized."""
+
+        def hook(gradient: Tensor) -> None:
+            rows = gradient.flatten(0, -2)
+            self._gradients.setdefault(name, []).append(rows.index_select(0, self._rows.to(rows.device)))
+            if not len(self._other_rows):
+                return
+            others = self._other_rows.to(rows.device)
+            # What is no number anyway becomes the group's status; here it would prove nothing.
+            outside = rows.index_select(0, others).abs().nan_to_num(nan=0.0, posinf=0.0).amax(dim=-1)
+            if inputs is not None:
+                # A convolution over tokens, before which padding is set to zero, gives it a gradient all the same.
+                outside = outside * inputs.flatten(0, -2).index_select(0, others).ne(0).any(dim=-1)
+            self._outside.append(outside.amax())
 
         return hook
 
