@@ -33,6 +33,11 @@ class Group:
     """The share of its bits that a budget counts, by ModelOpt's cost model."""
 
     @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The modules that it is scored at, where these are not its members themselves."""
+        return () if self.scored_at == self.members else self.scored_at
+
+    @property
     def cost(self) -> float:
         """How many weights a budget counts for it."""
         return self.weights * self.cost_weight

@@ -60,7 +60,9 @@ def search_state(case: Case, dtype: torch.dtype = torch.float32) -> dict[str, An
             constraints={"effective_bits": 16.0},
             quantization_formats=[modelopt_config(resolve_format(case.pair.format), torch.device("cpu"))],
             data_loader=batches,
-            forward_step=lambda model, batch: model(**batch) if gradient else model(**batch).logits,
+            forward_step=lambda model, batch: (
+                model(**batch, use_cache=False) if gradient else model(**batch, use_cache=False).logits
+            ),
             loss_func=loss_of if gradient else None,
             num_calib_steps=len(batches),
             num_score_steps=min(len(batches), max(autoquant.score_size // autoquant.batch_size, 1)),

@@ -267,7 +267,7 @@ def test_scales_that_modelopt_searches_behind_quantized_experts_are_refused(suit
     )
     refused, scored = run_cases([*awq.select("small"), *suite.select("small and wint8_afp16")], device="cpu")
     assert refused.error is not None
-    assert "ModelOpt searches for this format's scales behind experts that are quantized already" in refused.error
+    assert "ModelOpt searches for this format's scales behind quantized layers of the same group" in refused.error
     assert scored.error is None
 
 

@@ -271,11 +271,13 @@ def test_disabled_layers_stay_as_they_are(tmp_path: Path) -> None:
     ("recipe", "content", "message"),
     [
         ("general/auto_quantize/nvfp4_fp8_at_5bits", None, "did you mean 'general/auto_quantize/nvfp4_fp8_at_5p4bits'"),
-        ("general/ptq/fp8_default-kv_fp8_cast", None, "is of the type 'ptq', not an auto_quantize recipe"),
+        ("general/ptq/fp8_default-kv_fp8_cast", None, "has no section 'auto_quantize'"),
         ("mine.yaml", "[]", "must be 'key: value' lines"),
         ("mine.yaml", "metadata: {recipe_type: auto_quantize}\nauto_quantize: {}\n", "is refused by ModelOpt"),
+        ("mine.yaml", "auto_quantize: {constraints: {}}\n", "is refused by ModelOpt"),
         ("mine.yaml", MINE.replace("presets/model/fp8", "presets/model/fp9"), "is refused by ModelOpt"),
         ("mine.yaml", MINE.replace("8.5", "99"), "is refused by ModelOpt"),
+        ("mine.yaml", MINE.replace("8.5", "5.4, cost_model: kv_cache"), "searches a cache, and no weights"),
         ("mine.yaml", MINE + "x: &a [1,1,1,1,1,1,1,1,1,1]\ny: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n" + BOMB, "aliases"),
     ],
 )

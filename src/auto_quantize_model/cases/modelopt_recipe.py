@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _SUFFIXES = ("", ".yaml", ".yml")
 _WEIGHT, _INPUT = "weight_quantizer", "input_quantizer"
 _ROLES = ("*", f"*{_WEIGHT}", f"*{_INPUT}")
-_TYPE = "auto_quantize"
+_SECTION = "auto_quantize"
+"""What only recipes for the search have; how else they say their type differs between ModelOpt's versions."""
 _FIXED = "its fixed format is off while the other groups are scored; with ModelOpt it is on, and scores differ a little"
 
 
@@ -51,7 +52,7 @@ def shipped_recipes() -> list[str]:
     return sorted(
         str(file.relative_to(root).with_suffix(""))
         for file in root.rglob("*.yaml")
-        if f"recipe_type: {_TYPE}" in file.read_text(encoding="utf-8")
+        if f"\n{_SECTION}:" in file.read_text(encoding="utf-8")
     )
 
 
@@ -64,7 +65,7 @@ def read_modelopt_recipe(
     """
     place, name = _find(text, folder, named_in)
     said = _load(place, text, named_in)
-    search = said[_TYPE]
+    search = said[_SECTION]
     pairs = _Pairs(known, named_in)
     spaces = [
         {
@@ -122,10 +123,14 @@ def _as_name(stem: str) -> str:
 def _load(file: Path, text: str, named_in: Path) -> dict[str, Any]:
     """What ModelOpt reads from a recipe, its imports resolved; what it refuses is one line."""
     # ModelOpt's own reader knows no limit to what a few lines of YAML may grow to.
-    kind = read_mapping(file).get("metadata")
-    kind = kind.get("recipe_type") if isinstance(kind, dict) else None
-    if kind != _TYPE:
-        raise InputError(f"{named_in}: recipe '{text}': {file.name} is of the type {kind!r}, not an {_TYPE} recipe")
+    search = read_mapping(file).get(_SECTION)
+    if not isinstance(search, dict):
+        raise InputError(
+            f"{named_in}: recipe '{text}': {file.name} has no section '{_SECTION}', which says what to search"
+        )
+    constraints = search.get("constraints")
+    if isinstance(constraints, dict) and constraints.get("cost_model") == "kv_cache":
+        raise InputError(f"{named_in}: recipe '{text}' searches a cache, and no weights: there is nothing to score")
     _check_imports(file, {file})
     from modelopt.recipe import load_recipe
 

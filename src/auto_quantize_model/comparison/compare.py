@@ -29,7 +29,7 @@ VERDICTS: tuple[Verdict, ...] = ("identical", "within_noise", "drift", "incompar
 """From the best to the worst."""
 
 _INPUTS = ("case", "scheme", "model", "dataset", "calibration", "quantization")
-_GROUP_INPUTS = ("modules", "formats", "costs")
+_GROUP_INPUTS = ("modules", "formats", "costs", "cost_weight", "score_boundary")
 _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
 _MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl", "measured_kl")

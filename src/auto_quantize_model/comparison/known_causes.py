@@ -126,6 +126,7 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
     ),
     KnownCause("the bit budget", (r"scheme\.auto_quantize_bits",)),
     KnownCause("the number of probes", (r"calibration\.probes",)),
+    KnownCause("at whose output ModelOpt scores", (r"layer_sensitivity\..*\.score_boundary",)),
     KnownCause("the layers that it covers", (r"scheme\.coverage.*", r"layer_sensitivity\..*")),
     KnownCause(OTHERS, (r"(case|scheme|dataset|calibration)\b.*",)),
     KnownCause("the ModelOpt version", (r"environment\.modelopt",), (_of_environment("ModelOpt", "modelopt"),)),

@@ -152,7 +152,7 @@ def _not_covered(formats: Mapping[str, FormatQuantizers], layout: Layout) -> Ite
         return
     for name, quantizers in formats.items():
         if "awq" in str(quantizers.algorithm) or "svdquant" in str(quantizers.algorithm):
-            what = "ModelOpt searches for this format's scales behind experts that are quantized already"
+            what = "ModelOpt searches for this format's scales behind quantized layers of the same group"
             yield name, str(NotCoveredError(what))
 
 

@@ -179,6 +179,7 @@ def _entry(
         "rank": rank_of.get(name),
         **_cost_weight(score.group),
         "modules": list(score.group.members),
+        **_boundary(score.group),
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
         **sure.get(name, NOT_KNOWN),
@@ -222,6 +223,11 @@ def _unscored_entry(group: Group, status: Status) -> dict[str, Any]:
 def _cost_weight(group: Group) -> dict[str, float]:
     """What a budget counts of the costs; most cost models count all."""
     return {} if group.cost_weight == 1 else {"cost_weight": group.cost_weight}
+
+
+def _boundary(group: Group) -> dict[str, list[str]]:
+    """At whose output ModelOpt's rules score the group; most are scored at their own."""
+    return {"score_boundary": list(group.elsewhere)} if group.elsewhere else {}
 
 
 def _ranking(entries: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _QUANTIZED = "Quant"
 """How ModelOpt begins the name of a type that it has converted."""
+_INPUT = "input_quantizer"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,14 +112,29 @@ def _convert(model: Any, name: str) -> None:
             module.disable()
 
 
+def input_name(layer: str) -> str:
+    """The full name that ModelOpt gives the quantizer of a linear layer's input."""
+    return f"{layer}.{_INPUT}"
+
+
 def input_quantizers(model: Any, members: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """The quantizers of the inputs of converted modules, by their full names."""
     from modelopt.torch.quantization.nn import TensorQuantizer
 
     for member in members:
         for name, module in model.get_submodule(member).named_children():
-            if name.endswith("input_quantizer") and isinstance(module, TensorQuantizer):
+            if name.endswith(_INPUT) and isinstance(module, TensorQuantizer):
                 yield f"{member}.{name}", module
+
+
+def quantized_inputs(model: Any, members: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """What is given the inputs that would be quantized: their quantizers, by full names, or a layer as it was."""
+    for member in members:
+        module = model.get_submodule(member)
+        if isinstance(module, torch.nn.Linear) and not hasattr(module, _INPUT):
+            yield input_name(member), module
+        else:
+            yield from input_quantizers(model, [member])
 
 
 def _to_convert(model: Any, in_scope: Callable[[str], bool]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +73,8 @@ class Captured:
         self._left = {"device": placement.device_bytes, "host": placement.host_bytes}
         self._heads: dict[int, Head] = {}
         self._problems: dict[str, str] = {}
+        self._waiting = Counter(name for group in layout.groups for name in set(names_of(group)))
+        """How many groups have still to take what is kept under a name: several may be scored at one module."""
 
     def fill(self, recorder: Recorder, batches: Sequence[TokenBatch], progress: Progress) -> None:
         """Capture every batch that is not there yet."""
@@ -131,6 +134,7 @@ class Captured:
                     rows.gradients[name].append(batch.gradients[name])
                 if name in batch.calls:
                     rows.calls[name][index] = batch.calls[name]
+        self._waiting.subtract(set(names_of(group)))
         return rows
 
     @property
@@ -146,11 +150,13 @@ class Captured:
         part = CapturedBatch(torch.empty(0), torch.empty(0))
         if batch is not None:
             for name in names_of(group):
-                for mine, others in ((part.inputs, batch.inputs), (part.gradients, batch.gradients)):
+                for mine, others in (
+                    (part.inputs, batch.inputs),
+                    (part.gradients, batch.gradients),
+                    (part.calls, batch.calls),
+                ):
                     if name in others:
-                        mine[name] = others.pop(name)  # type: ignore[assignment]
-                if name in batch.calls:
-                    part.calls[name] = batch.calls.pop(name)
+                        mine[name] = others[name] if self._waiting[name] > 1 else others.pop(name)  # type: ignore[assignment]
         return part
 
     def _keep(self, index: int, batch: CapturedBatch) -> None:

@@ -12,7 +12,7 @@ import torch
 from auto_quantize_model.engine.capture.batches import causal_loss, counted_logits
 from auto_quantize_model.engine.capture.calls import Call, CallError, first_result
 from auto_quantize_model.engine.capture.probes import probe_gradients
-from auto_quantize_model.precision.conversion import input_quantizers
+from auto_quantize_model.precision.conversion import quantized_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -132,8 +132,8 @@ class Recorder:
             module: nn.Module = model.get_submodule(name)
             yield module.register_forward_pre_hook(self._on_call(name, group), with_kwargs=True)
             yield module.register_forward_hook(self._on_output(name, group))
-        for name, quantizer in input_quantizers(model, group.members):
-            yield quantizer.register_forward_pre_hook(self._on_inner_input(name, group))
+        for name, quantized in quantized_inputs(model, group.members):
+            yield quantized.register_forward_pre_hook(self._on_inner_input(name, group))
 
     @torch.enable_grad()
     def _score(self, batch: TokenBatch) -> None:
@@ -155,7 +155,8 @@ class Recorder:
 
     def _begin_empty(self) -> None:
         self._seen: dict[str, Tensor] = {}
-        self._called: set[str] = set()
+        self._called: set[tuple[str, str]] = set()
+        self._watched: set[str] = set()
         self._copies: dict[int, tuple[Tensor, Tensor]] = {}
         self._maxima: dict[str, Tensor] = {}
         self._outside: list[Tensor] = []
@@ -170,7 +171,11 @@ class Recorder:
         unseen, none = torch.full((), UNSEEN, device=device), torch.zeros((), device=device)
         maxima = [self._maxima.get(group.name, unseen).to(device).float() for group in self._layout.groups]
         outside = [each.to(device).float() for each in self._outside]
-        lost = {name for group in self._layout.groups if group.name in self._problems for name in names_of(group)}
+        # Several groups may be scored at one module.
+        lost, kept = set[str](), set[str]()
+        for group in self._layout.groups:
+            (lost if group.name in self._problems else kept).update(names_of(group))
+        lost -= kept
         taken = CapturedBatch(
             maxima=torch.stack(maxima),
             outside=torch.stack([none, *outside]).amax(),
@@ -239,7 +244,13 @@ class Recorder:
             values = first_result(output)
             if values.numel() != self._positions * values.shape[-1]:
                 self._problems.setdefault(group.name, f"'{name}' does not see every token")
-            elif self._scoring and values.requires_grad and group.name not in self._problems:
+            elif (
+                self._scoring
+                and values.requires_grad
+                and group.name not in self._problems
+                and name not in self._watched
+            ):
+                self._watched.add(name)
                 values.register_hook(self._on_gradient(name, None if group.scored_at else inputs[0].detach()))
 
         return hook
@@ -263,9 +274,9 @@ class Recorder:
         return hook
 
     def _check_once(self, name: str, group: Group) -> None:
-        if name in self._called:
+        if (group.name, name) in self._called:
             self._problems.setdefault(group.name, f"'{name}' runs more than once a pass")
-        self._called.add(name)
+        self._called.add((group.name, name))
 
     def _copied(self, tensor: Tensor) -> Tensor:
         """A copy that later layers cannot write to; what several modules get is copied once."""

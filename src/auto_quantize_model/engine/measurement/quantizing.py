@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from auto_quantize_model.precision.conversion import input_name, input_quantizers
 from auto_quantize_model.precision.module_quantizers import quantized_inside
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class GroupQuantizer:
         with contextlib.ExitStack() as undo:
             for name, how in assignment.items():
                 group = self._groups[name]
-                if group.scored_at:
+                if any(map(self._is_converted, group.members)):
                     undo.enter_context(quantized_inside(self._model, group.members, how.quantizers, dict(how.inner)))
                 else:
                     self._quantize_layers(group, how, undo)
@@ -71,7 +72,14 @@ class GroupQuantizer:
             undo.callback(setattr, layer.weight, "data", layer.weight.data)
             layer.weight.data = self._weight(name, layer, how.quantizers)
             if how.quantizers.input_key is not None:
-                undo.callback(layer.register_forward_pre_hook(_on_input(how)).remove)
+                # Where a group is scored at another module's output, each of its layers has a maximum of its own.
+                its = dataclasses.replace(how, maximum=dict(how.inner).get(input_name(name), how.maximum))
+                undo.callback(layer.register_forward_pre_hook(_on_input(its)).remove)
+
+    def _is_converted(self, name: str) -> bool:
+        """Whether ModelOpt's own module quantizes it, and not a plain linear layer's weight and input."""
+        layer = self._model.get_submodule(name)
+        return not isinstance(layer, torch.nn.Linear) or next(input_quantizers(self._model, [name]), None) is not None
 
     def _weight(self, name: str, layer: nn.Module, quantizers: FormatQuantizers) -> Tensor:
         key = name, quantizers.weight_key
