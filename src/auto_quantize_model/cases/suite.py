@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.captions.source import CaptionSource
 from auto_quantize_model.cases.builtin import builtin_folder
 from auto_quantize_model.cases.expression import compile_expression
 from auto_quantize_model.cases.layers import LayeredFile, Layers
@@ -21,6 +22,7 @@ from auto_quantize_model.cases.settings import (
     Size,
     SuiteSettings,
     Tolerances,
+    usual_size,
 )
 from auto_quantize_model.errors import InputError, nearest
 
@@ -55,8 +57,11 @@ class Case:
         return f"<Case {self.id}>"
 
     @property
-    def captions_file(self) -> Path:
-        return self.data_root / self.dataset.root / self.dataset.captions_path.format(size=self.size)
+    def captions(self) -> CaptionSource:
+        """Where its captions are, and the captions of every smaller size before them."""
+        folder = self.data_root / self.dataset.root
+        files = tuple(folder / file for file in self.dataset.files_of(self.size))
+        return CaptionSource(files, self.dataset.field, self.dataset.max_chars)
 
     @property
     def checkpoint(self) -> Path:
@@ -108,6 +113,8 @@ class Suite:
     tolerances: Tolerances
     recipes: tuple[RecipeCase, ...] = ()
     """The recipes that it guards, models innermost."""
+    data_unnamed: tuple[Case, ...] = ()
+    """The cases for which neither the suite nor the model names a dataset."""
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -169,17 +176,19 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     pairs = [pair for pair in every if pair.name in wanted]
     autoquant = reader.autoquant(suite.autoquant)
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
-    datasets = {name: reader.dataset(name, file) for name, file in named.items()}
+    datasets = {name: reader.dataset(name, file, suite) for name, file in named.items()}
     cases = tuple(
         Case(model, pair, size, dataset, autoquant, root, data_root, suite.allow_partial)
         for model in models
         for dataset, data_root in [datasets[model.dataset or suite.dataset]]
         for pair in pairs
-        for size in suite.sizes
+        for size in suite.sizes or dataset.size_to_max_samples
     )
     _check_sizes(path, cases)
     recipes = tuple(each for name in suite.recipes for each in reader.recipes(name, cases))
-    return Suite(path, cases, suite.tolerances, recipes)
+    named_none = {model.name for model in models if "dataset" not in suite.model_fields_set and model.dataset is None}
+    unnamed = tuple(case for case in cases if case.model.name in named_none)
+    return Suite(path, cases, suite.tolerances, recipes, unnamed)
 
 
 def load_runtime(name: str, suite: Path | None) -> RuntimeSettings:
@@ -217,19 +226,21 @@ class _Reader:
         file = self.layers.read("autoquant", name, self.suite)
         return self._settings(AutoQuantSettings, "autoquant", name, file)
 
-    def dataset(self, name: str, named_in: Path) -> tuple[DatasetSettings, Path]:
+    def dataset(self, name: str, named_in: Path, suite: SuiteSettings) -> tuple[DatasetSettings, Path]:
         """A dataset, and the folder that its root starts from: that of whoever states the root.
 
-        Captions that do not come with the package are the user's, and lie with the suite.
+        Captions that do not come with the package are the user's, and lie with the suite. The numbers of captions that
+        the suite gives its sizes take the place of the dataset's; an override goes before both.
         """
         file = self.layers.read("dataset", name, named_in)
+        if suite.counts:
+            file = dataclasses.replace(file, values={**file.values, "size_to_max_samples": suite.counts})
         dataset = self._settings(DatasetSettings, "dataset", name, file)
         overridden = any(change.section == "dataset" and change.keys == ("root",) for change in self.overrides)
         folder = self.layers.own if overridden else file.origins.get("root", self.layers.own)
-        comes_with_it = any(
-            (folder / dataset.root / dataset.captions_path.format(size=size)).is_file()
-            for size in dataset.size_to_max_samples
-        )
+        sizes = dataset.size_to_max_samples
+        files = (folder / dataset.root / each for size in sizes for each in dataset.files_of(size))
+        comes_with_it = any(each.is_file() for each in files)
         return dataset, folder if comes_with_it else self.layers.own
 
     def recipes(self, name: str, cases: Iterable[Case]) -> Iterator[RecipeCase]:
@@ -243,10 +254,22 @@ class _Reader:
         for model in dict.fromkeys(case.model.name for case in cases):
             if recipe.models and model not in recipe.models:
                 continue
-            its = {case.pair.name: case for case in cases if (case.model.name, case.size) == (model, recipe.size)}
+            of_model = [case for case in cases if case.model.name == model]
+            size = self._size_of(recipe, of_model[0])
+            its = {case.pair.name: case for case in of_model if case.size == size}
             # A suite that was narrowed by an override has not the cases for every recipe.
             if set(recipe.pairs) <= set(its):
                 yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
+
+    def _size_of(self, recipe: RecipeSettings, case: Case) -> Size:
+        """The size that a recipe takes of a model's cases."""
+        sizes = case.dataset.size_to_max_samples
+        if recipe.size is not None and recipe.size not in sizes:
+            raise InputError(
+                f"{self.suite}: recipe '{recipe.name}': dataset '{case.dataset.name}' has no size '{recipe.size}'; "
+                f"{nearest(recipe.size, sizes)}"
+            )
+        return recipe.size or usual_size(sizes)
 
     def model_file(self, name: str) -> Path:
         return self.models_root / name / "model.yaml"
@@ -270,5 +293,7 @@ def _check_sizes(path: Path, cases: Iterable[Case]) -> None:
     for case in cases:
         if case.size not in case.dataset.size_to_max_samples:
             raise InputError(
-                f"{path}: size '{case.size}' is not in size_to_max_samples of dataset '{case.dataset.name}'"
+                f"{path}: size '{case.size}' is not in size_to_max_samples of dataset '{case.dataset.name}'; "
+                f"{nearest(case.size, case.dataset.size_to_max_samples)}, or give it a number: "
+                f"sizes: {{{case.size}: 32}}"
             )

@@ -101,10 +101,12 @@ def _scheme(case: Case, scores: CaseScores, selection: Selection) -> dict[str, A
 
 
 def _dataset(case: Case) -> dict[str, Any]:
-    dataset = case.dataset
+    dataset, source = case.dataset, case.captions
     return {
         "name": dataset.name,
-        "captions": case.captions_file.name,
+        "captions": source.name,
+        **({} if source.of_lines else {"form": source.field.form, "key": source.field.name}),
+        **({} if source.max_chars is None else {"max_chars": source.max_chars}),
         "max_calib_samples": dataset.max_calib_samples,
         "seq_len": dataset.seq_len,
         "padding_side": dataset.padding_side,
