@@ -100,7 +100,7 @@ def plan_passes(cases: Iterable[Case]) -> tuple[PassPlan, ...]:
     return tuple(_plan_pass(members) for members in groups.values())
 
 
-_PER_SIZE = {"size_to_max_samples", "max_calib_samples"}
+_PER_SIZE = {"size_to_max_samples", "size_files", "max_calib_samples"}
 _AFTER_THE_PASS = {"name", "score_size", "effective_bits"}
 
 

@@ -97,7 +97,8 @@ def test_first_captions(tmp_path: Path) -> None:
     captions = ["a", "b", "c"]
     assert first_captions(tmp_path, captions, 2, "small") == ["a", "b"]
     expected = (
-        "size 'small' needs 4 captions, but the file has 3; add captions or lower dataset.size_to_max_samples.small"
+        "size 'small' needs 4 captions, but the file has 3; "
+        "add captions, or lower the number in the suite's sizes or dataset.size_to_max_samples"
     )
     with pytest.raises(InputError, match=re.escape(f"{tmp_path}: {expected}")):
         first_captions(tmp_path, captions, 4, "small")

@@ -1,4 +1,4 @@
-"""A session that runs cases says at its head, once, on what it runs and calibrates; others say nothing. No engine runs."""
+"""A session that runs cases says at its head, once, on what it does; others say nothing. No engine runs here."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def first_captions(
     if len(captions) < needed:
         raise InputError(
             f"{where}: size '{size}' needs {needed} captions, but the file has {len(captions)}{whose}; "
-            f"add captions or lower dataset.size_to_max_samples.{size}"
+            "add captions, or lower the number in the suite's sizes or dataset.size_to_max_samples"
         )
     return list(captions[:needed])
 

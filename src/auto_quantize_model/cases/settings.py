@@ -205,6 +205,8 @@ class DatasetSettings(Settings):
     max_chars: Count | None = None
     """Longer captions do not count."""
     size_to_max_samples: Sizes = SIZE_CAPTIONS
+    size_files: dict[Size, Size] = {}
+    """Sizes that have no file of their own under `captions_path`, and the size whose file they take."""
     max_calib_samples: Count | None = None
     seq_len: Annotated[int, Field(ge=2, le=1_000_000)] = 512
     padding_side: Literal["left", "right"] = "left"
@@ -226,7 +228,21 @@ class DatasetSettings(Settings):
 
     def files_of(self, size: Size) -> tuple[Path, ...]:
         """The files that a size's captions are in, below the root."""
-        return self.files if self.captions_path is None else (Path(self.captions_path.format(size=size)),)
+        if self.captions_path is None:
+            return self.files
+        return (Path(self.captions_path.format(size=self.size_files.get(size, size))),)
+
+    def with_sizes(self, counts: dict[Size, int]) -> DatasetSettings:
+        """The same with a suite's sizes: each takes its captions from the smallest file that has enough of them."""
+        files = {name: self._file_for(name, count) for name, count in counts.items()}
+        others = {name: file for name, file in files.items() if name != file}
+        return self.model_copy(update={"size_to_max_samples": counts, "size_files": others})
+
+    def _file_for(self, size: Size, count: int) -> Size:
+        enough = [name for name, its in self.size_to_max_samples.items() if its >= count]
+        if size in enough or not self.captions_path:
+            return size
+        return enough[0] if enough else list(self.size_to_max_samples)[-1]
 
     def samples(self, size: Size) -> int:
         """How many captions a size takes."""

@@ -176,7 +176,7 @@ def load_suite(path: str | Path, models_root: str | Path | None = None, override
     pairs = [pair for pair in every if pair.name in wanted]
     autoquant = reader.autoquant(suite.autoquant)
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
-    datasets = {name: reader.dataset(name, file, suite) for name, file in named.items()}
+    datasets = {name: reader.dataset(name, file, suite.counts) for name, file in named.items()}
     cases = tuple(
         Case(model, pair, size, dataset, autoquant, root, data_root, suite.allow_partial)
         for model in models
@@ -226,18 +226,23 @@ class _Reader:
         file = self.layers.read("autoquant", name, self.suite)
         return self._settings(AutoQuantSettings, "autoquant", name, file)
 
-    def dataset(self, name: str, named_in: Path, suite: SuiteSettings) -> tuple[DatasetSettings, Path]:
+    def dataset(self, name: str, named_in: Path, counts: dict[Size, int]) -> tuple[DatasetSettings, Path]:
         """A dataset, and the folder that its root starts from: that of whoever states the root.
 
-        Captions that do not come with the package are the user's, and lie with the suite. The numbers of captions that
-        the suite gives its sizes take the place of the dataset's; an override goes before both.
+        Captions that do not come with the package are the user's, and lie with the suite. Where the suite gives its
+        sizes numbers of captions, in `counts`, the dataset's own sizes only say which file has how many.
         """
         file = self.layers.read("dataset", name, named_in)
-        if suite.counts:
-            file = dataclasses.replace(file, values={**file.values, "size_to_max_samples": suite.counts})
+        changed = {change.keys[0] for change in self.overrides if change.section == "dataset"}
+        if counts and "size_to_max_samples" in changed:
+            raise InputError(
+                f"{self.suite}: gives its sizes numbers of captions, which go before dataset.size_to_max_samples; "
+                "override suite.sizes"
+            )
         dataset = self._settings(DatasetSettings, "dataset", name, file)
-        overridden = any(change.section == "dataset" and change.keys == ("root",) for change in self.overrides)
-        folder = self.layers.own if overridden else file.origins.get("root", self.layers.own)
+        if counts:
+            dataset = dataset.with_sizes(counts)
+        folder = self.layers.own if "root" in changed else file.origins.get("root", self.layers.own)
         sizes = dataset.size_to_max_samples
         files = (folder / dataset.root / each for size in sizes for each in dataset.files_of(size))
         comes_with_it = any(each.is_file() for each in files)

@@ -113,22 +113,26 @@ class CaptionSearch:
             return None
 
     def _in_history(self, scratch: Path) -> Text | None:
-        """The newest committed version of a file that begins with the older captions, written to the scratch folder."""
-        present = self.source.files[0]
-        names = [self._named, *(file.name for file in self.source.files)]
-        for name in dict.fromkeys(name for name in names if "/" not in name):
-            for revision, content in _versions(present.with_name(name)):
-                path = scratch / f"{revision}-{name}"
-                path.write_bytes(content)
-                text = self._among(self._old, [self.source.of_file(path)])
+        """The newest committed version that begins with the older captions, written to the scratch folder."""
+        present = self.source.files
+        older = [] if "/" in self._named else [(present[0].with_name(self._named),)]
+        for files in dict.fromkeys([*older, present]):
+            for revision, contents in _versions(files):
+                copies = tuple(scratch / f"{revision}-{number}-{file.name}" for number, file in enumerate(files))
+                for copy, content in zip(copies, contents, strict=True):
+                    copy.write_bytes(content)
+                text = self._among(self._old, [dataclasses.replace(self.source, files=copies)])
                 if text is not None:
-                    return dataclasses.replace(text, name=f"{name} of commit {revision}")
+                    return dataclasses.replace(
+                        text, name=f"{', '.join(file.name for file in files)} of commit {revision}"
+                    )
         return None
 
 
-def _versions(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Each committed version of a file, newest first; none where there is no git or no history."""
-    for revision in (ask_git("log", "--format=%h", "--", file.name, folder=file.parent) or b"").decode().split():
-        content = ask_git("show", f"{revision}:./{file.name}", folder=file.parent)
-        if content:
-            yield revision, content
+def _versions(files: Sequence[Path]) -> Iterator[tuple[str, list[bytes]]]:
+    """Each committed version of files, newest first; none where there is no git or no history."""
+    named = [str(file.absolute()) for file in files]
+    for revision in (ask_git("log", "--format=%h", "--", *named, folder=files[0].parent) or b"").decode().split():
+        contents = [ask_git("show", f"{revision}:./{file.name}", folder=file.parent) for file in files]
+        if all(contents):
+            yield revision, [content for content in contents if content]
