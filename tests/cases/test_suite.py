@@ -144,7 +144,6 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("autoquant.method=grad", "method: 'grad' is not valid; did you mean 'gradient'?"),
         ("autoquant.device=tpu", "device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
         ("dataset.size_to_max_samples.small=200", "must not fall from small (200) to medium (128)"),
-        ("dataset.size_to_max_samples.tiny=200", "must not fall from large (512) to tiny (200)"),
         ("dataset.size_to_max_samples.a-b=600", "size_to_max_samples.a-b: a name begins with a letter or digit"),
         ('dataset.captions_path="x{size[a]}.txt"', "only {size} may be in braces"),
         ('dataset.captions_path="{size.__class__}"', "only {size} may be in braces"),

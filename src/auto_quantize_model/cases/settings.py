@@ -76,11 +76,12 @@ def _no_twins(values: tuple[ValueT, ...]) -> tuple[ValueT, ...]:
 
 
 def _nested(counts: dict[str, int]) -> dict[str, int]:
-    """Refuse sizes that do not grow: each is the beginning of the next, in the order in which they are written."""
-    for (before, fewer), (name, more) in itertools.pairwise(counts.items()):
+    """Sizes from the fewest captions on, as each begins the next; in which order a mapping is written means nothing."""
+    usual = [(name, counts[name]) for name in SIZE_CAPTIONS if name in counts]
+    for (before, fewer), (name, more) in itertools.pairwise(usual):
         if more < fewer:
-            raise ValueError(f"must not fall from {before} ({fewer}) to {name} ({more}): each begins the next")
-    return counts
+            raise ValueError(f"must not fall from {before} ({fewer}) to {name} ({more}): sizes are nested")
+    return dict(sorted(counts.items(), key=lambda size: size[1]))
 
 
 def _checked_key(value: str) -> str:
@@ -100,8 +101,7 @@ def _all_or_none(sizes: dict[str, int | None]) -> dict[str, int | None]:
     counts = {name: count for name, count in sizes.items() if count is not None}
     if counts and len(counts) < len(sizes):
         raise ValueError("give every size its number of captions, or list the names alone")
-    _nested(counts)
-    return sizes
+    return {**_nested(counts)} if counts else sizes
 
 
 SizeTemplate = Annotated[str, AfterValidator(_size_template), AfterValidator(_checked_length)]

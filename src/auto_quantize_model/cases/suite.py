@@ -298,7 +298,7 @@ def _check_sizes(path: Path, cases: Iterable[Case]) -> None:
     for case in cases:
         if case.size not in case.dataset.size_to_max_samples:
             raise InputError(
-                f"{path}: size '{case.size}' is not in size_to_max_samples of dataset '{case.dataset.name}'; "
-                f"{nearest(case.size, case.dataset.size_to_max_samples)}, or give it a number: "
-                f"sizes: {{{case.size}: 32}}"
+                f"{path}: dataset '{case.dataset.name}' has no size '{case.size}': give it a number "
+                f"(sizes: {{{case.size}: 32}}), or name another; "
+                f"{nearest(case.size, case.dataset.size_to_max_samples)}"
             )
