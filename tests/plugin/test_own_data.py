@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.places import ROOT
 from tests.plugin.projects import lines_with
 
 from auto_quantize_model.cli import main
@@ -57,6 +58,18 @@ def test_a_changed_text_is_incomparable_where_it_counts(own: Project) -> None:
     result.assert_outcomes(passed=1, failed=1)
     assert lines_with(result, "the captions: calibration.captions_sha256")
     assert lines_with(result, "one-wfp8_afp16-smoke")
+
+
+def test_the_pages_example_runs(project: Project) -> None:
+    project.write_model("my_model")
+    page = (ROOT / "docs" / "suite.md").read_text(encoding="utf-8").partition("## Data of your own")[2]
+    for name in ("suite.yaml", "conf/dataset/mine.yaml", "data/mine.jsonl"):
+        found = re.search(rf"^`{re.escape(name)}`[^\n]*:\n\n```\w+\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+        assert found, name
+        project.write_file(name, found[1] * (16 if name.endswith(".jsonl") else 1))
+    assert len(project.files("data")["mine.jsonl"].splitlines()) == 32
+    assert project.run("--publish", "-k", "wint8_aint8 or wfp8_afp16").ret == 0
+    assert project.manifest_file("my_model-wint8_aint8-c32").is_file()
 
 
 def test_an_override_that_gives_a_size_other_captions_is_named(own: Project) -> None:
