@@ -132,6 +132,8 @@ def test_an_override_may_change_one_size_or_all(own: Own) -> None:
         ("5", "sizes: must be a mapping of keys to values (found 5)"),
         ("{4: 4}", "sizes.4: input should be a valid string (found 4)"),
         ("[a, a]", "sizes: 'a' is listed twice"),
+        ("[[a]]", "sizes: is a list of names, or a mapping of names to numbers of captions"),
+        ("[{a: 4}]", "sizes: is a list of names, or a mapping of names to numbers of captions"),
         (
             "[smal]",
             "has no size 'smal': give it a number (sizes: {smal: 32}), or name another; did you mean 'small'?",

@@ -61,7 +61,7 @@ def test_the_wheel_holds_no_grammar_of_captions(wheel: Path) -> None:
     found = contents(wheel)
     assert not [name for name, text in found.items() if text in grammar]
     room = {Path(name).stem for name in found if name.startswith("auto_quantize_model/captions/")}
-    assert room == {"__init__", "coco", "nested", "reading"}
+    assert room == {"__init__", "coco", "json_lines", "nested", "parquet", "reading", "samples", "source"}
 
 
 def test_a_users_own_captions_stay_out_of_the_wheel(build: Callable[[str, Path], Path], tmp_path: Path) -> None:

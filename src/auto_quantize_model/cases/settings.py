@@ -94,6 +94,8 @@ def _named(value: object) -> object:
     """Sizes as a list of names: how many captions each takes, the dataset says."""
     if not isinstance(value, list | tuple):
         return value
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("is a list of names, or a mapping of names to numbers of captions")
     return dict.fromkeys(_no_twins(tuple(value)))
 
 
@@ -114,7 +116,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 DeviceName = Annotated[str, AfterValidator(checked_device)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Size = Name
-"""The second dash of a case's id stands before it."""
+"""What stands behind the last dash of a case's id."""
 Sizes = Annotated[dict[Size, Count], Field(min_length=1), AfterValidator(_nested)]
 """How many captions each size takes, from the fewest on."""
 KeyOfRecord = Annotated[str, AfterValidator(_checked_key)]

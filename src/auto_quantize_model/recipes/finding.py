@@ -60,7 +60,8 @@ def _usual_size(manifests: Iterable[Mapping[str, Any]], model: str) -> str | Non
     """The size that is taken of a model's manifests where none is named; None where it has none."""
     its = [each for each in manifests if mapping(each, "case").get("model") == model]
     counts = {str(each["case"].get("size")): mapping(each, "calibration").get("calibrated_samples") for each in its}
-    return usual_size({size: count or 0 for size, count in counts.items()}) if counts else None
+    known = {size: count if isinstance(count, int) else 0 for size, count in counts.items()}
+    return usual_size(known) if known else None
 
 
 def _models_there(root: Path, model: str) -> str:
