@@ -195,3 +195,5 @@ def test_a_recipe_takes_the_usual_size_or_the_largest(own: Own) -> None:
     assert usual_size({"small": 16, "medium": 128, "large": 512}) == "medium"
     own.write("conf/recipe/six.yaml", "budget: {bits: 6}\npairs: [wfp8_afp8]\nsize: smok\n")
     assert own.error().endswith("recipe 'six': dataset 'mine' has no size 'smok'; did you mean 'smoke'?")
+    own.write("conf/recipe/six.yaml", "budget: {bits: 6}\npairs: [wfp8_afp8]\nsize: smoke\n")
+    assert not own.load("suite.sizes={other: 2}").recipes

@@ -83,9 +83,7 @@ class CaptionSource:
                     empty = False
                     yield sample
             if empty:
-                raise InputError(
-                    f"{file}: no caption in this file; each of its records holds nothing, or there is none"
-                )
+                raise InputError(f"{file}: no caption in this file; it has no record, or none that holds any text")
 
 
 def _read(file: Path, field: Field) -> Iterator[Sample]:

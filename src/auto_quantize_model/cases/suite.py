@@ -269,7 +269,8 @@ class _Reader:
     def _size_of(self, recipe: RecipeSettings, case: Case) -> Size:
         """The size that a recipe takes of a model's cases."""
         sizes = case.dataset.size_to_max_samples
-        if recipe.size is not None and recipe.size not in sizes:
+        overridden = any((change.section, change.keys[0]) == ("suite", "sizes") for change in self.overrides)
+        if recipe.size is not None and recipe.size not in sizes and not overridden:
             raise InputError(
                 f"{self.suite}: recipe '{recipe.name}': dataset '{case.dataset.name}' has no size '{recipe.size}'; "
                 f"{nearest(recipe.size, sizes)}"
