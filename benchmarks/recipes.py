@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auto_quantize_model import load_suite, run_cases
-from auto_quantize_model.captions.reading import captions_sha256, read_captions
+from auto_quantize_model.captions.reading import read_captions
+from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.recipes.candidates import NONE
 from auto_quantize_model.recipes.modelopt_choice import modelopts_choice
 from auto_quantize_model.recipes.proving import HeldOutCaptions, Prover

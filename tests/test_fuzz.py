@@ -20,6 +20,8 @@ from auto_quantize_model import CaseError, InputError, load_suite
 from auto_quantize_model.artifacts import render_reports
 from auto_quantize_model.captions.coco import pick_captions
 from auto_quantize_model.captions.reading import read_captions
+from auto_quantize_model.captions.samples import Field
+from auto_quantize_model.captions.source import CaptionSource
 from auto_quantize_model.cases.expression import compile_expression
 from auto_quantize_model.cases.overrides import parse_override
 from auto_quantize_model.checkpoints.opening import open_checkpoint
@@ -119,6 +121,9 @@ class Fuzzed:
             ],
             "expression": [b"tiny and (small or not wint8)", b"a-b and not c"],
             "captions": [(SUITE.parent / "data" / "embedded_captions_small.txt").read_bytes()],
+            "records": [b"".join(json.dumps({"text": each}).encode() + b"\n" for each in ("a\nb", "c", "", "d"))],
+            "chats": [json.dumps({"messages": [{"role": "user", "content": "a"}] * 3}).encode() * 2],
+            "table": [_tabled()],
             "coco": [json.dumps({"annotations": annotations}).encode()],
             "manifest": [self.manifest_text],
             "config": [(tiny / "config.json").read_bytes()],
@@ -163,6 +168,15 @@ class Fuzzed:
 
     def feed_captions(self, text: bytes) -> object:
         return read_captions(self._written("captions.txt", text))
+
+    def feed_records(self, text: bytes) -> object:
+        return CaptionSource((self._written("records.jsonl", text),), Field()).read(3)
+
+    def feed_chats(self, text: bytes) -> object:
+        return CaptionSource((self._written("chats.jsonl", text),), Field("messages", "messages")).read()
+
+    def feed_table(self, text: bytes) -> object:
+        return CaptionSource((self._written("table.parquet", text),), Field()).read()
 
     def feed_coco(self, text: bytes) -> object:
         return pick_captions(self._written("captions.json", text), 2, 0)
@@ -240,6 +254,18 @@ class Fuzzed:
         return kept_captures(self.folder / "kept")
 
 
+def _tabled() -> bytes:
+    """The bytes of a small table."""
+    import io
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"text": ["a dog", "a cat"], "n": [1, 2]}), file)
+    return file.getvalue()
+
+
 def _captured() -> bytes:
     """The bytes of a captured batch."""
     import tempfile
@@ -261,10 +287,11 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Fuzzed:
     return Fuzzed(tmp_path_factory.mktemp("fuzzed"))
 
 
-READERS = ("suite", "conf", "dataset", "autoquant", "model", "override", "expression", "captions", "coco", "manifest")
+READERS = ("suite", "conf", "dataset", "autoquant", "model", "override", "expression", "coco", "manifest")
+READERS_OF_CAPTIONS = ("captions", "records", "chats", "table")
 READERS_OF_RECIPES = ("recipe", "runtime", "committed", "sums")
 READERS_OF_FILES = ("config", "header", "capture", "about")
-TARGETS = (*READERS, *READERS_OF_RECIPES, *READERS_OF_FILES)
+TARGETS = (*READERS, *READERS_OF_CAPTIONS, *READERS_OF_RECIPES, *READERS_OF_FILES)
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from auto_quantize_model import run_cases
-from auto_quantize_model.cases.settings import SIZES
+from auto_quantize_model.captions.nested import SIZE_CAPTIONS
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.manifest.document import dumps
 from benchmarks.gpu_check.table import Row, short
@@ -136,7 +136,7 @@ def _loop(shared: Shared) -> Iterator[tuple[CaseResult, float]]:
         shared.device.forget_peak()
         stages.start()
         start, loaded = time.perf_counter(), stages.seconds["load"]
-        if number >= len(SIZES) and shared.clock.left < LEFT_TO_OTHERS:
+        if number >= len(SIZE_CAPTIONS) and shared.clock.left < LEFT_TO_OTHERS:
             break
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, NamedTuple
 
-from auto_quantize_model.captions.reading import captions_sha256, first_captions, read_captions
+from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from auto_quantize_model.captions.samples import Sample
+    from auto_quantize_model.captions.source import CaptionSource
     from auto_quantize_model.cases.settings import Size
     from auto_quantize_model.cases.suite import Case
 
@@ -51,7 +53,7 @@ class PassPlan:
     """One pass over one model: every case that it can serve, whatever their formats and how many captions they take."""
 
     cases: tuple[Case, ...]
-    captions: tuple[str, ...]
+    captions: tuple[Sample, ...]
     batches: tuple[BatchRange, ...]
     sizes: dict[SizeKey, SizePlan]
 
@@ -98,7 +100,7 @@ def plan_passes(cases: Iterable[Case]) -> tuple[PassPlan, ...]:
     return tuple(_plan_pass(members) for members in groups.values())
 
 
-_PER_SIZE = {"size_to_max_samples", "max_calib_samples"}
+_PER_SIZE = {"size_to_max_samples", "size_files", "max_calib_samples"}
 _AFTER_THE_PASS = {"name", "score_size", "effective_bits"}
 
 
@@ -133,16 +135,22 @@ def _plan_pass(cases: Sequence[Case]) -> PassPlan:
     return PassPlan(tuple(cases), tuple(captions[max(captions, key=lambda key: key.samples)]), batches, sizes)
 
 
-def _captions(cases: Sequence[Case]) -> dict[SizeKey, list[str]]:
+def _captions(cases: Sequence[Case]) -> dict[SizeKey, list[Sample]]:
     """Each size's captions; every size must be a prefix of the larger ones, or one pass could not serve them."""
-    files = {size_key(case): case.captions_file for case in cases}
-    by_size = {key: first_captions(file, read_captions(file), key.samples, key.size) for key, file in files.items()}
+    sources = {size_key(case): case.captions for case in cases}
+    read = {source: source.read(_most(source, sources)) for source in dict.fromkeys(sources.values())}
+    by_size = {key: source.enough(read[source], key.samples, key.size) for key, source in sources.items()}
     longest = max(by_size, key=lambda key: key.samples)
     for key, captions in by_size.items():
         for number, (mine, theirs) in enumerate(zip(captions, by_size[longest], strict=False), start=1):
             if mine != theirs:
                 raise InputError(
-                    f"{files[key]}: caption {number} differs from that of {files[longest]}; "
+                    f"{sources[key].place}: caption {number} differs from that of {sources[longest].place}; "
                     "each size must be a prefix of the next"
                 )
     return by_size
+
+
+def _most(source: CaptionSource, sources: Mapping[SizeKey, CaptionSource]) -> int:
+    """How many captions of a source any size takes."""
+    return max(key.samples for key, its in sources.items() if its == source)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auto_quantize_model.captions.nested import SIZE_CAPTIONS
-from auto_quantize_model.captions.reading import captions_sha256
+from auto_quantize_model.captions.samples import captions_sha256
 
 SOUNDS_LIKE_A_VOWEL = {"x"}  # an x-ray
 SOUNDS_LIKE_A_CONSONANT = {"one", "unicycle", "university", "uniform", "uniformed", "urinal"}

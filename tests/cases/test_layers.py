@@ -8,8 +8,9 @@ import pytest
 from tests.places import ROOT, SUITE
 
 from auto_quantize_model import InputError, Suite, load_suite
+from auto_quantize_model.captions.nested import SIZE_CAPTIONS as SIZES
 from auto_quantize_model.cases.builtin import builtin_folder
-from auto_quantize_model.cases.settings import SIZES, AutoQuantSettings, Tolerances
+from auto_quantize_model.cases.settings import AutoQuantSettings, Tolerances
 
 DATASET = "captions_path: x_{size}.txt\nsize_to_max_samples: {small: 1, medium: 2, large: 3}\n"
 
@@ -48,7 +49,7 @@ def test_a_suite_may_name_its_models_only(elsewhere: Elsewhere, suite: Suite) ->
     assert [case.id for case in found.cases] == [f"mine-{pair.name}-{size}" for pair in suite.pairs for size in SIZES]
     assert found.pairs == suite.pairs
     assert {case.dataset.name for case in found.cases} == {"embedded_captions"}
-    assert all(case.captions_file.is_file() for case in found.cases)
+    assert all(file.is_file() for case in found.cases for file in case.captions.files)
     assert found.cases[0].autoquant == AutoQuantSettings(name="default")
     assert found.tolerances == Tolerances()
 
@@ -102,7 +103,7 @@ def test_a_root_starts_from_the_folder_that_states_it(
     if own is not None:
         elsewhere.write("conf/dataset/embedded_captions.yaml", own)
     start = elsewhere.folder if from_own else builtin_folder()
-    assert elsewhere.load(*overrides).cases[0].captions_file == start / "data" / "embedded_captions_small.txt"
+    assert elsewhere.load(*overrides).cases[0].captions.files == (start / "data" / "embedded_captions_small.txt",)
 
 
 def test_each_dataset_has_a_root_of_its_own(elsewhere: Elsewhere) -> None:

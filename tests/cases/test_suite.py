@@ -7,7 +7,7 @@ import pytest
 from tests.places import ROOT, SUITE
 
 from auto_quantize_model import InputError, load_suite
-from auto_quantize_model.cases.settings import SIZES
+from auto_quantize_model.captions.nested import SIZE_CAPTIONS as SIZES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,9 +77,9 @@ def test_a_model_that_was_never_fetched_is_in_the_matrix(own_suite: Path) -> Non
     assert (case.model.family, case.model.hub_id) == ("qwen3_vl", "Qwen/Qwen3-VL-4B-Instruct")
     assert (case.model.devices, case.model.dtype) == (("cuda",), "bfloat16")
     assert case.checkpoint == own_suite.parents[1] / "models" / "qwen3_vl_4b_instruct" / "checkpoint"
-    assert case.captions_file == own_suite.parent / "data" / "coco2017_captions_small.txt"
+    assert case.captions.files == (own_suite.parent / "data" / "coco2017_captions_small.txt",)
     assert not case.checkpoint.exists()
-    assert not case.captions_file.exists()
+    assert not case.captions.files[0].exists()
 
 
 def test_a_models_name_may_have_dashes_and_dots(own_suite: Path) -> None:
@@ -143,8 +143,8 @@ def test_cases_are_frozen_and_selection_keeps_their_order(suite: Suite) -> None:
         ("autoquant.batch_size", "write it as section.key=value"),
         ("autoquant.method=grad", "method: 'grad' is not valid; did you mean 'gradient'?"),
         ("autoquant.device=tpu", "device 'tpu' is unknown; use auto, cpu, cuda or cuda:N"),
-        ("dataset.size_to_max_samples.small=200", "must not fall from small to large"),
-        ("dataset.size_to_max_samples.tiny=200", "'tiny' is not valid; valid: large, medium, small"),
+        ("dataset.size_to_max_samples.small=200", "must not fall from small (200) to medium (128)"),
+        ("dataset.size_to_max_samples.a-b=600", "size_to_max_samples.a-b: a name begins with a letter or digit"),
         ('dataset.captions_path="x{size[a]}.txt"', "only {size} may be in braces"),
         ('dataset.captions_path="{size.__class__}"', "only {size} may be in braces"),
         ("autoquant.batch_size=" + "[" * 3000, "the value is not valid YAML"),

@@ -77,7 +77,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
 
 def test_a_model_without_manifests_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe("--bits", "6", model="qwen3_vl_tin") == 2
-    assert "no manifest of 'qwen3_vl_tin' at size medium" in capsys.readouterr().err
+    assert "no manifest of 'qwen3_vl_tin'; it has qwen3_vl_tiny large" in capsys.readouterr().err
 
 
 def test_verifying_measures_it_beside_what_else_one_could_do(

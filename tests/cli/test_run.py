@@ -268,7 +268,7 @@ class TestSummary:
         assert run("-k", "4b and small and wfp8_afp8", "--json", str(tmp_path / "summary.json")) == 2
         (record,) = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))["cases"]
         assert " ".join(record) == (
-            "case model pair size suite verdict outcome reason total_score total_predicted_kl measured_kl "
+            "case model pair size suite verdict outcome captions reason total_score total_predicted_kl measured_kl "
             "most_sensitive_group coverage bits costliest total_ratio worst_group worst_ratio published artifacts "
             "seconds pass_seconds pass_shared worker tests"
         )

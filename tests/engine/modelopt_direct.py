@@ -29,7 +29,7 @@ def batches_of(case: Case) -> list[dict[str, Any]]:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    lines = case.captions_file.read_text(encoding="utf-8").splitlines()
+    lines = case.captions.files[0].read_text(encoding="utf-8").splitlines()
     captions = [line.strip() for line in lines if line.strip()][: case.dataset.size_to_max_samples[case.size]]
     size = case.autoquant.batch_size
     return [

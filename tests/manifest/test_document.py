@@ -122,7 +122,9 @@ def test_it_is_valid_and_lacking_or_adding_a_key_is_not(manifest: dict[str, Any]
     ("path", "value"),
     [
         (("model", "id"), "/home/me/model"),
-        (("case", "size"), "huge"),
+        (("case", "size"), "../huge"),
+        (("case", "size"), "a-b"),
+        (("dataset", "form"), "parquet"),
         (("quantization", "config_sha256"), "abc"),
         (("layer_sensitivity", "lm_head.quant_recipe", "importance"), 0.0),
         (("layer_sensitivity", "lm_head.quant_recipe", "status"), "fine"),

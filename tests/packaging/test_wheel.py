@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.places import ROOT, SUITE
 
-from auto_quantize_model.cases.settings import SIZES
+from auto_quantize_model.captions.nested import SIZE_CAPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ suite = auto_quantize_model.load_suite("suite.yaml", models_root="models")
 found = {
     "package": auto_quantize_model.__file__,
     "cases": [case.id for case in suite.cases],
-    "captions": sorted({str(case.captions_file) for case in suite.cases}),
+    "captions": sorted({str(file) for case in suite.cases for file in case.captions.files}),
     "modules": [name for name in ("torch", "pytest") if name in sys.modules],
 }
 sys.stdout.write(json.dumps(found))
@@ -61,7 +61,7 @@ def test_the_wheel_holds_no_grammar_of_captions(wheel: Path) -> None:
     found = contents(wheel)
     assert not [name for name, text in found.items() if text in grammar]
     room = {Path(name).stem for name in found if name.startswith("auto_quantize_model/captions/")}
-    assert room == {"__init__", "coco", "nested", "reading"}
+    assert room == {"__init__", "coco", "json_lines", "nested", "parquet", "reading", "samples", "source"}
 
 
 def test_a_users_own_captions_stay_out_of_the_wheel(build: Callable[[str, Path], Path], tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_users_own_captions_stay_out_of_the_wheel(build: Callable[[str, Path],
     for name in ("coco2017_captions_small.txt", "my_captions_small.txt"):
         (source / "sensitivity_cases" / "data" / name).write_text("not ours\n", encoding="utf-8")
     data = [name for name in contents(build("wheel", source)) if "/builtin/data/" in name]
-    assert [Path(name).stem for name in sorted(data)] == [f"embedded_captions_{size}" for size in sorted(SIZES)]
+    assert [Path(name).stem for name in sorted(data)] == [f"embedded_captions_{size}" for size in sorted(SIZE_CAPTIONS)]
 
 
 def test_a_wheel_from_the_sdist_is_the_same(wheel: Path, build: Callable[[str, Path], Path], tmp_path: Path) -> None:

@@ -134,3 +134,34 @@ def test_no_name_is_markup(suite: Suite) -> None:
     for figure in render_figures(ModelCases(HOSTILE, [manifest])).values():
         assert "script" not in {each.tag.removeprefix(SVG) for each in parsed(figure).iter()}
         assert all(text.isprintable() for text in texts(figure))
+
+
+def in_sizes(manifest: dict[str, Any], counts: dict[str, int]) -> ModelCases:
+    """The same case in sizes of other names, in any order."""
+    made = []
+    for size, captions in counts.items():
+        each = {**manifest, "case": {**manifest["case"], "size": size}}
+        each["calibration"] = {**manifest["calibration"], "calibrated_samples": captions}
+        made.append(each)
+    return ModelCases("tiny", made)
+
+
+def test_sizes_go_by_their_captions_whatever_they_are_called(suite: Suite) -> None:
+    manifest = dense(suite.select("tiny and small and wfp8_afp8")[0], 2)
+    cases = in_sizes(manifest, {"zeta": 256, "all_of_it_and_more": 4096, "c32": 32, "alpha": 64, "smoke": 4})
+    assert list(cases.of_pair("wfp8_afp8")) == ["smoke", "c32", "alpha", "zeta", "all_of_it_and_more"]
+    assert cases.largest("wfp8_afp8")["case"]["size"] == "all_of_it_and_more"
+    figure = by_size.render(cases)
+    assert "from top to bottom: smoke 4, c32 32, alpha 64, zeta 256, all_of_… 4096 captions" in texts(figure)
+    width = float(parsed(figure).get("width") or 0)
+    columns = [
+        each for each in parsed(figure).iter(f"{SVG}text") if each.get("class") == "s m c" and each.get("y") == "80"
+    ]
+    assert [each.text for each in columns] == ["smoke", "c32", "alpha", "zeta", "all_of_…"]
+    assert all(float(each.get("x") or 0) < width - 20 for each in columns)
+
+
+def test_one_size_has_one_column(suite: Suite) -> None:
+    figure = by_size.render(in_sizes(dense(suite.select("tiny and small and wfp8_afp8")[0], 2), {"c32": 32}))
+    assert "c32" in texts(figure)
+    assert not {"small", "medium", "large"} & set(texts(figure))

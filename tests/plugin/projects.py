@@ -51,6 +51,13 @@ class Project:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(text), encoding="utf-8")
 
+    def write_file(self, name: str, text: str) -> Path:
+        """A file of the suite's, wherever below it."""
+        file = self.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run in this process, where torch is imported already."""
         return self.pytester.runpytest_inprocess(

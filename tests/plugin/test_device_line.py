@@ -1,4 +1,4 @@
-"""A session that runs cases says at its head, once, on what; others say nothing. No engine runs here."""
+"""A session that runs cases says at its head, once, on what it does; others say nothing. No engine runs here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 START = "sensitivity: "
 ON_CPU = "sensitivity: no CUDA GPU is visible; cases run on the CPU, where their model allows it"
+ON_DATA = (
+    "sensitivity: calibrates on embedded_captions (16 captions in the package's embedded_captions_small.txt); "
+    "suite.yaml names no dataset"
+)
 NO_ENGINE = """
 def test_case(sensitivity_case):
     assert sensitivity_case.case.id
@@ -36,13 +40,13 @@ def bare(pytester: pytest.Pytester, as_at_home: None, monkeypatch: pytest.Monkey
 
 def test_it_is_said_once_and_before_the_tests(bare: Project) -> None:
     result = bare.pytester.runpytest_inprocess("-m", "gpu")
-    assert lines_with(result, START) == [ON_CPU]
+    assert lines_with(result, START) == [ON_CPU, ON_DATA]
     first = next(number for number, line in enumerate(result.outlines) if "test_mine.py" in line)
     assert result.outlines.index(ON_CPU) < first
 
 
 def test_workers_say_it_once_for_all(bare: Project) -> None:
-    assert lines_with(bare.run_apart("-n", "2", "--dist", "loadgroup"), START) == [ON_CPU]
+    assert lines_with(bare.run_apart("-n", "2", "--dist", "loadgroup"), START) == [ON_CPU, ON_DATA]
     assert not lines_with(bare.run_apart("-n", "2", "-m", "not gpu"), START)
 
 
@@ -64,7 +68,24 @@ def test_where_no_case_runs_nothing_is_said(bare: Project, selected: tuple[str, 
 )
 def test_a_device_that_was_asked_for_is_named_with_who_asked(bare: Project, options: tuple[str, str], who: str) -> None:
     result = bare.pytester.runpytest_inprocess(*options)
-    assert lines_with(result, START) == [f"sensitivity: cases run on cpu ({who})"]
+    assert lines_with(result, START) == [f"sensitivity: cases run on cpu ({who})", ON_DATA]
+
+
+def test_a_suite_that_names_its_data_need_not_be_told(bare: Project) -> None:
+    bare.write_suite(dataset="embedded_captions")
+    assert lines_with(bare.pytester.runpytest_inprocess("-m", "gpu"), START) == [ON_CPU]
+
+
+def test_nor_need_one_whose_models_name_theirs(bare: Project) -> None:
+    bare.write_model("one", dataset="embedded_captions")
+    assert lines_with(bare.pytester.runpytest_inprocess("-m", "gpu"), START) == [ON_CPU]
+
+
+def test_data_that_lies_with_the_suite_are_named_with_their_place(bare: Project) -> None:
+    bare.write_file("conf/dataset/embedded_captions.yaml", "captions_path: mine.txt\nsize_to_max_samples: {small: 3}\n")
+    bare.write_file("data/mine.txt", "one\ntwo\nthree\n")
+    (_, line) = lines_with(bare.pytester.runpytest_inprocess("-m", "gpu"), START)
+    assert line.startswith("sensitivity: calibrates on embedded_captions (3 captions in data/mine.txt); ")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from auto_quantize_model.plugin.session import Session
 if TYPE_CHECKING:
     from tests.plugin.projects import Project
 
-HOOKS = ("start", "plan", "share_out", "device_lines", "finish", "summary_lines")
+HOOKS = ("start", "plan", "share_out", "head_lines", "finish", "summary_lines")
 
 
 def broken(*_: Any, **__: Any) -> Any:

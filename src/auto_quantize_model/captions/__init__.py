@@ -1,3 +1,3 @@
-"""Calibration captions: reading them, and picking them from the user's own COCO annotations."""
+"""Calibration captions: reading them from files of several kinds, and picking them from COCO annotations."""
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captions.reading import first_captions
+from auto_quantize_model.captions.samples import first_captions
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:

@@ -1,54 +1,53 @@
-"""Reading caption files: plain text, one caption a line."""
+"""Opening caption files of any kind, and reading those of plain text, one caption a line."""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
+import contextlib
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
-from auto_quantize_model.errors import InputError, nearest
+from auto_quantize_model.errors import InputError, nearest, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 COCO_STEM = "coco2017_captions"
 """How the names of a user's own COCO captions begin."""
-_JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _TELLING_LINES = 5
 """How many captions must be JSON objects before a file counts as JSON lines."""
 
 
 def read_captions(path: Path) -> list[str]:
     """Return a file's captions in file order, stripped; blank lines do not count."""
-    text = _decoded(path, _content(path))
+    with opened(path) as file:
+        text = _decoded(path, file.read())
     captions = [caption for line in _LINE_END.split(text) if (caption := line.strip())]
     if not captions:
         raise InputError(f"{path}: no caption in this file; write one a line")
-    if path.suffix.lower() in _JSON_SUFFIXES or _is_json(text, captions):
+    if _is_json(text, captions):
         raise InputError(
             f"{path}: JSON, whose lines would be taken for captions as they are; "
-            "captions are plain text, one a line: write the text of each entry on a line of its own"
+            "call a file of an object a line .jsonl, or write the text of each entry on a line of its own"
         )
     return captions
 
 
-def first_captions(path: Path, captions: Sequence[str], needed: int, size: str) -> list[str]:
-    """Return the captions that a size takes; too few of them are an error, never a smaller sample."""
-    if len(captions) < needed:
-        raise InputError(
-            f"{path}: size '{size}' needs {needed} captions, but the file has {len(captions)}; "
-            f"add captions or lower dataset.size_to_max_samples.{size}"
-        )
-    return list(captions[:needed])
-
-
-def captions_sha256(captions: Sequence[str]) -> str:
-    """Return the SHA-256 of the captions as a file of lines would hold them."""
-    return hashlib.sha256(("\n".join(captions) + "\n").encode()).hexdigest()
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file of captions to read from; one that is not there, or cannot be read, is an error that says what is."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, not a file of captions; {nearest_file(path, '.txt')}")
+    try:
+        with path.open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {_fix(path)}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or one_line(error, 200)}") from None
 
 
 def nearest_file(path: Path, suffix: str) -> str:
@@ -76,21 +75,10 @@ def _parsed(text: str) -> object:
         return None
 
 
-def _content(path: Path) -> bytes:
-    if path.is_dir():
-        raise InputError(f"{path}: a folder, not a file of captions; {nearest_file(path, '.txt')}")
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {_fix(path)}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-
-
 def _fix(path: Path) -> str:
     if path.name.startswith(COCO_STEM):
         return f"make it: python -m auto_quantize_model captions coco captions_train2017.json --output {path.parent}"
-    return nearest_file(path, ".txt")
+    return nearest_file(path, path.suffix or ".txt")
 
 
 def _decoded(path: Path, content: bytes) -> str:

@@ -56,9 +56,7 @@ def shipped_recipes() -> list[str]:
     )
 
 
-def read_modelopt_recipe(
-    text: str, folder: Path, known: Iterable[PairSettings], size: str, named_in: Path
-) -> ModelOptRecipe:
+def read_modelopt_recipe(text: str, folder: Path, known: Iterable[PairSettings], named_in: Path) -> ModelOptRecipe:
     """Read a recipe by its file, which may lie in `folder`, or by its name in ModelOpt.
 
     A candidate that is the format of a known pair is that pair, so that its manifests can be compared.
@@ -91,7 +89,6 @@ def read_modelopt_recipe(
         "name": name,
         "budget": {"bits": constraints.get("effective_bits", 4.8)},
         "pairs": [pair.name for pair in pairs.taken],
-        "size": size,
         "spaces": spaces,
     }
     return ModelOptRecipe(

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from auto_quantize_model.captions.nested import SIZE_CAPTIONS
+from auto_quantize_model.captions.samples import Field as CaptionField
 from auto_quantize_model.device_names import checked_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MOST_PROBES = 32
 """Their signs are the bits of one hash."""
 
 _LONGEST_PATH = 1000
 _LONGEST_NAME = 250
+
+ValueT = TypeVar("ValueT")
 
 
 def _written_as(pattern: str, rule: str) -> AfterValidator:
@@ -63,11 +68,42 @@ def _one_a_size(value: str) -> str:
     return value
 
 
-def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
+def _no_twins(values: tuple[ValueT, ...]) -> tuple[ValueT, ...]:
     twin = next((value for value in values if values.count(value) > 1), None)
     if twin is not None:
         raise ValueError(f"'{twin}' is listed twice")
     return values
+
+
+def _nested(counts: dict[str, int]) -> dict[str, int]:
+    """Sizes from the fewest captions on, as each begins the next; in which order a mapping is written means nothing."""
+    usual = [(name, counts[name]) for name in SIZE_CAPTIONS if name in counts]
+    for (before, fewer), (name, more) in itertools.pairwise(usual):
+        if more < fewer:
+            raise ValueError(f"must not fall from {before} ({fewer}) to {name} ({more}): sizes are nested")
+    return dict(sorted(counts.items(), key=lambda size: size[1]))
+
+
+def _checked_key(value: str) -> str:
+    if not value or not value.isprintable() or len(value) > _LONGEST_NAME:
+        raise ValueError(f"a key of a record has 1 to {_LONGEST_NAME} characters, all of them printable")
+    return value
+
+
+def _named(value: object) -> object:
+    """Sizes as a list of names: how many captions each takes, the dataset says."""
+    if not isinstance(value, list | tuple):
+        return value
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("is a list of names, or a mapping of names to numbers of captions")
+    return dict.fromkeys(_no_twins(tuple(value)))
+
+
+def _all_or_none(sizes: dict[str, int | None]) -> dict[str, int | None]:
+    counts = {name: count for name, count in sizes.items() if count is not None}
+    if counts and len(counts) < len(sizes):
+        raise ValueError("give every size its number of captions, or list the names alone")
+    return {**_nested(counts)} if counts else sizes
 
 
 SizeTemplate = Annotated[str, AfterValidator(_size_template), AfterValidator(_checked_length)]
@@ -79,8 +115,11 @@ FolderTemplate = Annotated[
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 DeviceName = Annotated[str, AfterValidator(checked_device)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Size = Literal["small", "medium", "large"]
-SIZES: tuple[Size, ...] = ("small", "medium", "large")
+Size = Name
+"""What stands behind the last dash of a case's id."""
+Sizes = Annotated[dict[Size, Count], Field(min_length=1), AfterValidator(_nested)]
+"""How many captions each size takes, from the fewest on."""
+KeyOfRecord = Annotated[str, AfterValidator(_checked_key)]
 
 
 class Settings(BaseModel):
@@ -156,24 +195,69 @@ class DatasetSettings(Settings):
     """Where calibration captions come from and how they become token batches."""
 
     name: DashedName
-    root: RelativePath
-    captions_path: SizeTemplate
-    size_to_max_samples: dict[Size, Count]
+    root: RelativePath = Path()
+    captions_path: SizeTemplate | None = None
+    """A file a size, each the beginning of the next."""
+    files: Annotated[tuple[RelativePath, ...], AfterValidator(_no_twins)] = Field(default=(), strict=False)
+    """Or files of which every size takes the first captions, one file after the other."""
+    text_key: KeyOfRecord | None = None
+    """What holds the text of a record of a .jsonl or .parquet file; left out, `text`."""
+    messages_key: KeyOfRecord | None = None
+    """Or what holds a conversation's messages, for the tokenizer's chat template."""
+    max_chars: Count | None = None
+    """Longer captions do not count."""
+    size_to_max_samples: Sizes = SIZE_CAPTIONS
+    size_files: dict[Size, Size] = {}
+    """Sizes that have no file of their own under `captions_path`, and the size whose file they take."""
     max_calib_samples: Count | None = None
     seq_len: Annotated[int, Field(ge=2, le=1_000_000)] = 512
     padding_side: Literal["left", "right"] = "left"
 
     @model_validator(mode="after")
-    def _sizes_ascend(self) -> DatasetSettings:
-        counts = [self.size_to_max_samples[size] for size in SIZES if size in self.size_to_max_samples]
-        if counts != sorted(counts):
-            raise ValueError("size_to_max_samples must not fall from small to large: sizes are nested")
+    def _one_of_two(self) -> DatasetSettings:
+        if bool(self.files) == (self.captions_path is not None):
+            raise ValueError("give either 'files', or 'captions_path' with a file a size")
+        if self.text_key is not None and self.messages_key is not None:
+            raise ValueError("give either 'text_key' or 'messages_key'")
         return self
+
+    @property
+    def field(self) -> CaptionField:
+        """What of a record calibrates."""
+        if self.messages_key is not None:
+            return CaptionField(self.messages_key, "messages")
+        return CaptionField() if self.text_key is None else CaptionField(self.text_key)
+
+    def files_of(self, size: Size) -> tuple[Path, ...]:
+        """The files that a size's captions are in, below the root."""
+        if self.captions_path is None:
+            return self.files
+        return (Path(self.captions_path.format(size=self.size_files.get(size, size))),)
+
+    def with_sizes(self, counts: dict[Size, int]) -> DatasetSettings:
+        """The same with a suite's sizes: each takes its captions from the smallest file that has enough of them."""
+        files = {name: self._file_for(name, count) for name, count in counts.items()}
+        others = {name: file for name, file in files.items() if name != file}
+        return self.model_copy(update={"size_to_max_samples": counts, "size_files": others})
+
+    def _file_for(self, size: Size, count: int) -> Size:
+        enough = [name for name, its in self.size_to_max_samples.items() if its >= count]
+        if size in enough or not self.captions_path:
+            return size
+        return enough[0] if enough else list(self.size_to_max_samples)[-1]
 
     def samples(self, size: Size) -> int:
         """How many captions a size takes."""
         wanted = self.size_to_max_samples[size]
         return wanted if self.max_calib_samples is None else min(wanted, self.max_calib_samples)
+
+
+_USUAL_SIZE = "medium"
+
+
+def usual_size(captions: Mapping[Size, int]) -> Size:
+    """The size that a recipe is solved from where none is named, of those there are with their numbers of captions."""
+    return _USUAL_SIZE if _USUAL_SIZE in captions else max(captions, key=lambda size: captions[size])
 
 
 class AutoQuantSettings(Settings):
@@ -265,7 +349,8 @@ class RecipeSettings(Settings):
     name: DashedName
     budget: Annotated[dict[BudgetUnit, Annotated[float, Field(gt=0, strict=False)]], AfterValidator(_one_budget)]
     pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
-    size: Size = "medium"
+    size: Size | None = None
+    """Left out, `medium`, or the largest where the dataset has no such size."""
     runtime: DashedName | None = None
     pins: tuple[str, ...] = Field(default=(), strict=False)
     spaces: tuple[SearchSpace, ...] = Field(default=(), strict=False)
@@ -334,7 +419,10 @@ class SuiteSettings(Settings):
     """Left out, every pair that the suite can name and that is not optional."""
     modelopt_recipe: str | None = Field(default=None, min_length=1, max_length=_LONGEST_PATH)
     """One of ModelOpt's own recipes, by its name there or by its file: its formats are the pairs."""
-    sizes: Annotated[tuple[Size, ...], AfterValidator(_no_twins)] = Field(default=SIZES, min_length=1, strict=False)
+    sizes: Annotated[dict[Size, Count | None], BeforeValidator(_named), AfterValidator(_all_or_none)] | None = Field(
+        default=None, min_length=1
+    )
+    """Names with numbers of captions, which go before the dataset's, or names alone; left out, all of the dataset's."""
     dataset: DashedName = "embedded_captions"
     autoquant: DashedName = "default"
     recipes: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(default=(), strict=False)
@@ -343,6 +431,11 @@ class SuiteSettings(Settings):
     """Whether a case may be published whose model has weights of which nothing is known."""
     partial_because: str | None = Field(default=None, min_length=1)
     """Why that is all right; whoever allows it says so."""
+
+    @property
+    def counts(self) -> dict[Size, int]:
+        """The numbers of captions that it gives its sizes; none where it lists their names alone."""
+        return {name: count for name, count in (self.sizes or {}).items() if count is not None}
 
     @model_validator(mode="after")
     def _gives_a_reason(self) -> SuiteSettings:

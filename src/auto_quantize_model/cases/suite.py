@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.captions.source import CaptionSource
 from auto_quantize_model.cases.builtin import builtin_folder
 from auto_quantize_model.cases.expression import compile_expression
 from auto_quantize_model.cases.layers import LayeredFile, Layers
@@ -13,7 +14,6 @@ from auto_quantize_model.cases.loading import read_mapping, validate
 from auto_quantize_model.cases.modelopt_recipe import read_modelopt_recipe
 from auto_quantize_model.cases.overrides import Override, override, parse_override
 from auto_quantize_model.cases.settings import (
-    SIZES,
     AutoQuantSettings,
     DatasetSettings,
     ModelSettings,
@@ -23,6 +23,7 @@ from auto_quantize_model.cases.settings import (
     Size,
     SuiteSettings,
     Tolerances,
+    usual_size,
 )
 from auto_quantize_model.errors import InputError, nearest
 
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.cases.loading import SettingsT
     from auto_quantize_model.cases.modelopt_recipe import ModelOptRecipe
-
-
-_RECIPE_SIZE: Size = "medium"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
@@ -61,8 +59,11 @@ class Case:
         return f"<Case {self.id}>"
 
     @property
-    def captions_file(self) -> Path:
-        return self.data_root / self.dataset.root / self.dataset.captions_path.format(size=self.size)
+    def captions(self) -> CaptionSource:
+        """Where its captions are, and the captions of every smaller size before them."""
+        folder = self.data_root / self.dataset.root
+        files = tuple(folder / file for file in self.dataset.files_of(self.size))
+        return CaptionSource(files, self.dataset.field, self.dataset.max_chars)
 
     @property
     def checkpoint(self) -> Path:
@@ -116,6 +117,8 @@ class Suite:
     """The recipes that it guards, models innermost."""
     modelopt_recipe: ModelOptRecipe | None = None
     """The one of ModelOpt's own recipes that its pairs come from."""
+    data_unnamed: tuple[Case, ...] = ()
+    """The cases for which neither the suite nor the model names a dataset."""
 
     def __iter__(self) -> Iterator[Case]:
         return iter(self.cases)
@@ -180,42 +183,31 @@ def load_suite(
     reader = _Reader(path, root, parsed)
     models = [reader.model(name) for name in suite.models]
     every = [reader.pair(name) for name in suite.pairs or reader.layers.names("quant_pair")]
-    modelopts = None if suite.modelopt_recipe is None else reader.modelopts_recipe(suite, suite.modelopt_recipe, every)
+    modelopts = None if suite.modelopt_recipe is None else reader.modelopts_recipe(suite.modelopt_recipe, every)
     wanted = suite.pairs or [
         pair.name for pair in every if not pair.optional or reader.layers.is_own("quant_pair", pair.name)
     ]
     pairs = [pair for pair in every if pair.name in wanted] if modelopts is None else modelopts.pairs
     autoquant = reader.autoquant(suite.autoquant, {} if modelopts is None else modelopts.autoquant)
     named = {model.dataset: reader.model_file(model.name) for model in models if model.dataset} | {suite.dataset: path}
-    datasets = {name: reader.dataset(name, file) for name, file in named.items()}
+    datasets = {name: reader.dataset(name, file, suite.counts) for name, file in named.items()}
     cases = tuple(
         Case(model, pair, size, dataset, autoquant, root, data_root, suite.allow_partial)
         for model in models
         for dataset, data_root in [datasets[model.dataset or suite.dataset]]
         for pair in pairs
-        for size in suite.sizes
+        for size in suite.sizes or dataset.size_to_max_samples
     )
     _check_sizes(path, cases)
+    named_none = {model.name for model in models if "dataset" not in suite.model_fields_set and model.dataset is None}
+    unnamed = tuple(case for case in cases if case.model.name in named_none)
     if modelopts is None:
         recipes = tuple(each for name in suite.recipes for each in reader.recipes(name, cases))
-        return Suite(path, cases, suite.tolerances, recipes)
-    # A method that predicts no KL has nothing to guard a recipe by.
-    guarded = recipe_cases(modelopts.recipe, None, cases) if autoquant.method == "gradient" else ()
-    return Suite(path, cases, suite.tolerances, tuple(guarded), modelopts)
-
-
-def recipe_cases(
-    recipe: RecipeSettings, runtime: RuntimeSettings | None, cases: Iterable[Case]
-) -> Iterator[RecipeCase]:
-    """A recipe with each of its models."""
-    known = tuple(cases)
-    for model in dict.fromkeys(case.model.name for case in known):
-        if recipe.models and model not in recipe.models:
-            continue
-        its = {case.pair.name: case for case in known if (case.model.name, case.size) == (model, recipe.size)}
-        # A suite that was narrowed by an override has not the cases for every recipe.
-        if set(recipe.pairs) <= set(its):
-            yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
+    else:
+        # A method that predicts no KL has nothing to guard a recipe by.
+        guarded = autoquant.method == "gradient"
+        recipes = tuple(reader.recipe_cases(modelopts.recipe, None, cases)) if guarded else ()
+    return Suite(path, cases, suite.tolerances, recipes, modelopts, unnamed)
 
 
 def load_runtime(name: str, suite: Path | None) -> RuntimeSettings:
@@ -255,24 +247,30 @@ class _Reader:
         file = dataclasses.replace(file, values={**file.values, **of_recipe})
         return self._settings(AutoQuantSettings, "autoquant", name, file)
 
-    def modelopts_recipe(self, suite: SuiteSettings, text: str, known: Iterable[PairSettings]) -> ModelOptRecipe:
-        """One of ModelOpt's own recipes; its choice is made at the suite's `medium`, or at its largest size."""
-        size = _RECIPE_SIZE if _RECIPE_SIZE in suite.sizes else max(suite.sizes, key=SIZES.index)
-        return read_modelopt_recipe(text, self.suite.parent, known, size, self.suite)
+    def modelopts_recipe(self, text: str, known: Iterable[PairSettings]) -> ModelOptRecipe:
+        """One of ModelOpt's own recipes."""
+        return read_modelopt_recipe(text, self.suite.parent, known, self.suite)
 
-    def dataset(self, name: str, named_in: Path) -> tuple[DatasetSettings, Path]:
+    def dataset(self, name: str, named_in: Path, counts: dict[Size, int]) -> tuple[DatasetSettings, Path]:
         """A dataset, and the folder that its root starts from: that of whoever states the root.
 
-        Captions that do not come with the package are the user's, and lie with the suite.
+        Captions that do not come with the package are the user's, and lie with the suite. Where the suite gives its
+        sizes numbers of captions, in `counts`, the dataset's own sizes only say which file has how many.
         """
         file = self.layers.read("dataset", name, named_in)
+        changed = {change.keys[0] for change in self.overrides if change.section == "dataset"}
+        if counts and "size_to_max_samples" in changed:
+            raise InputError(
+                f"{self.suite}: gives its sizes numbers of captions, which go before dataset.size_to_max_samples; "
+                "override suite.sizes"
+            )
         dataset = self._settings(DatasetSettings, "dataset", name, file)
-        overridden = any(change.section == "dataset" and change.keys == ("root",) for change in self.overrides)
-        folder = self.layers.own if overridden else file.origins.get("root", self.layers.own)
-        comes_with_it = any(
-            (folder / dataset.root / dataset.captions_path.format(size=size)).is_file()
-            for size in dataset.size_to_max_samples
-        )
+        if counts:
+            dataset = dataset.with_sizes(counts)
+        folder = self.layers.own if "root" in changed else file.origins.get("root", self.layers.own)
+        sizes = dataset.size_to_max_samples
+        files = (folder / dataset.root / each for size in sizes for each in dataset.files_of(size))
+        comes_with_it = any(each.is_file() for each in files)
         return dataset, folder if comes_with_it else self.layers.own
 
     def recipes(self, name: str, cases: Iterable[Case]) -> Iterator[RecipeCase]:
@@ -283,7 +281,33 @@ class _Reader:
         for pair in recipe.pairs:
             if pair not in known:
                 raise InputError(f"{self.suite}: recipe '{name}': pair '{pair}' is unknown; {nearest(pair, known)}")
-        yield from recipe_cases(recipe, runtime, cases)
+        yield from self.recipe_cases(recipe, runtime, cases)
+
+    def recipe_cases(
+        self, recipe: RecipeSettings, runtime: RuntimeSettings | None, cases: Iterable[Case]
+    ) -> Iterator[RecipeCase]:
+        """A recipe with each of its models."""
+        known = tuple(cases)
+        for model in dict.fromkeys(case.model.name for case in known):
+            if recipe.models and model not in recipe.models:
+                continue
+            of_model = [case for case in known if case.model.name == model]
+            size = self._size_of(recipe, of_model[0])
+            its = {case.pair.name: case for case in of_model if case.size == size}
+            # A suite that was narrowed by an override has not the cases for every recipe.
+            if set(recipe.pairs) <= set(its):
+                yield RecipeCase(recipe, runtime, tuple(its[pair] for pair in recipe.pairs))
+
+    def _size_of(self, recipe: RecipeSettings, case: Case) -> Size:
+        """The size that a recipe takes of a model's cases."""
+        sizes = case.dataset.size_to_max_samples
+        overridden = any((change.section, change.keys[0]) == ("suite", "sizes") for change in self.overrides)
+        if recipe.size is not None and recipe.size not in sizes and not overridden:
+            raise InputError(
+                f"{self.suite}: recipe '{recipe.name}': dataset '{case.dataset.name}' has no size '{recipe.size}'; "
+                f"{nearest(recipe.size, sizes)}"
+            )
+        return recipe.size or usual_size(sizes)
 
     def model_file(self, name: str) -> Path:
         return self.models_root / name / "model.yaml"
@@ -307,5 +331,7 @@ def _check_sizes(path: Path, cases: Iterable[Case]) -> None:
     for case in cases:
         if case.size not in case.dataset.size_to_max_samples:
             raise InputError(
-                f"{path}: size '{case.size}' is not in size_to_max_samples of dataset '{case.dataset.name}'"
+                f"{path}: dataset '{case.dataset.name}' has no size '{case.size}': give it a number "
+                f"(sizes: {{{case.size}: 32}}), or name another; "
+                f"{nearest(case.size, case.dataset.size_to_max_samples)}"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.cases.settings import usual_size
 from auto_quantize_model.cli.console import Column, say, table
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.paths import display_path
@@ -66,7 +67,7 @@ _HEADERS = ("Bits", "Predicted KL", "Groups")
 
 
 def _of_one_size(recipe: ModelOptRecipe, results: Sequence[CaseResult]) -> list[CaseResult]:
-    """The results of every pair at one size: at the recipe's own, or else at the largest that ran."""
+    """The results of every pair at one size: at the one that recipes are solved at, of those that ran."""
     by_size: dict[str, dict[str, CaseResult]] = {}
     for result in results:
         if result.manifest is not None:
@@ -77,9 +78,7 @@ def _of_one_size(recipe: ModelOptRecipe, results: Sequence[CaseResult]) -> list[
         ran = {name for its in by_size.values() for name in its}
         missing = ", ".join(pair for pair in pairs if pair not in ran) or "some, at every size"
         raise InputError(f"not all of its pairs have scores: {missing}")
-    if recipe.recipe.size in whole:
-        return whole[recipe.recipe.size]
-    return max(whole.values(), key=lambda its: its[0].case.dataset.samples(its[0].case.size))
+    return whole[usual_size({size: its[0].case.dataset.samples(size) for size, its in whole.items()})]
 
 
 def _rows(found: BesideModelOpt) -> Iterator[tuple[str, ...]]:

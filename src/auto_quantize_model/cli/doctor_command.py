@@ -97,12 +97,10 @@ def _pairs(suite: Suite, device_name: str | None) -> str:
 
 def _captions(suite: Suite) -> Iterator[str]:
     """Whether each dataset has as many captions as its sizes take."""
-    from auto_quantize_model.captions.reading import read_captions
-
     for case in {(each.dataset.name, each.size): each for each in suite.cases}.values():
         name = f"captions {case.dataset.name} {case.size}"
         try:
-            yield f"{name}: {len(read_captions(case.captions_file))}"
+            yield f"{name}: {len(case.captions.first(case.dataset.samples(case.size), case.size))}"
         except InputError as error:
             yield f"{name}: {error}"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.paths import display_path
+from auto_quantize_model.summary.data_line import data_line
 from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
@@ -81,6 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         f"{len(suite.cases)} cases. What is missing here:  {where}python -m auto_quantize_model doctor\n"
         f"The first baselines:             {where}pytest -k '{name} and small' --publish\n"
     )
+    data = data_line(suite)
+    if data is not None:
+        sys.stdout.write(f"It {data}.\n")
     return 0
 
 

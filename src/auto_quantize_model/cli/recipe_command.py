@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.artifacts import default_output
-from auto_quantize_model.cases.settings import SIZES
 from auto_quantize_model.cli.console import Column, say, table, table_console
 from auto_quantize_model.cli.options import SUITE_OPTIONS, add_options, model_paths, suite_file
 from auto_quantize_model.cli.progress_bars import progress_bars
@@ -32,7 +31,6 @@ _BUDGETS: tuple[tuple[str, str, BudgetUnit, str], ...] = (
     ("--share", "S", "share", "At most this share of the checkpoint's size at 16 bits"),
     ("--max-kl", "K", "max_kl", "As few bits as a predicted KL of so many nats per token takes"),
 )
-_DEFAULT_SIZE = "medium"
 _MEASURE_ON = dataclasses.replace(
     MEASURE_ON,
     help="With --verify, measure on the captions of this file (default: the dataset's, behind those of the size)",
@@ -54,7 +52,9 @@ def add_parser(subparsers: Any) -> None:
         budget.add_argument(flag, dest=f"budget_{unit}", type=float, metavar=metavar, help=text)
     parser.add_argument("--pairs", metavar="A,B", help="Pairs to choose from (default: all that have a manifest)")
     parser.add_argument(
-        "--size", choices=SIZES, default=_DEFAULT_SIZE, help="Calibration size of the manifests (default: %(default)s)"
+        "--size",
+        metavar="NAME",
+        help="Calibration size of the manifests (default: medium, or the largest where there is no medium)",
     )
     parser.add_argument(
         "--runtime", metavar="NAME", help="What will run it: only what that can serve, and its file too"

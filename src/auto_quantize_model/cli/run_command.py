@@ -25,6 +25,7 @@ from auto_quantize_model.manifest.document import mapping
 from auto_quantize_model.options import HTML, JSON, MODELOPT_RECIPE, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.summary.coverage import coverage_lines
+from auto_quantize_model.summary.data_line import data_line
 from auto_quantize_model.writable import check_file_place, check_folder_place
 
 if TYPE_CHECKING:
@@ -76,8 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    progress = Console(stderr=True)
+    data = data_line(suite)
+    if data is not None:
+        say(progress, data)
     records = Records(cases, suite, output, arguments.json, arguments.html)
-    results = _run(cases, arguments, paths, records, Console(stderr=True))
+    results = _run(cases, arguments, paths, records, progress)
     skipped = [result for result in results if result.skipped]
     if len(skipped) == len(results):
         raise InputError(f"none of the selected cases can run here: {skipped[0].case.model.name}: {skipped[0].error}")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _KEYS = {cause.what: cause.keys for cause in KNOWN_CAUSES}
 _OF_GROUPS = len(_KEYS[CONFIG]) - 1
 """The formats of each group repeat what the sections above say."""
+_OF_SOURCE = ("name", "form", "key", "max_chars")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,10 +79,12 @@ def _changed(stated: Sequence[tuple[int, Difference]], key: str) -> bool:
 
 def _of_one_file(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether both took captions from one file, or from one file a size: then other captions are only more or fewer."""
-    return _source(old) == _source(new)
+    one, other = mapping(old, "dataset"), mapping(new, "dataset")
+    alike = all(one.get(key) == other.get(key) for key in _OF_SOURCE)
+    return alike and (one.get("captions") == other.get("captions") or _template(old) == _template(new))
 
 
-def _source(manifest: Mapping[str, Any]) -> tuple[object, str]:
-    dataset, size = mapping(manifest, "dataset"), mapping(manifest, "case").get("size")
-    captions = str(dataset.get("captions"))
-    return dataset.get("name"), captions.replace(str(size), "{size}") if size else captions
+def _template(manifest: Mapping[str, Any]) -> str:
+    """The name of a manifest's captions, with its size's name left open."""
+    captions, size = str(mapping(manifest, "dataset").get("captions")), mapping(manifest, "case").get("size")
+    return captions.replace(str(size), "{size}") if size else captions

@@ -84,7 +84,9 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
             ),
         ),
     ),
-    KnownCause(CAPTIONS, (r"calibration\.captions_sha256", r"dataset\.(name|captions).*"), (CAPTIONS_FACT,)),
+    KnownCause(
+        CAPTIONS, (r"calibration\.captions_sha256", r"dataset\.(name|captions|form|key|max_chars).*"), (CAPTIONS_FACT,)
+    ),
     KnownCause(
         SAMPLES,
         (

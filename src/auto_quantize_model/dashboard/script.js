@@ -2,7 +2,6 @@
 // Names come from manifests that anybody may have written: they go into the page as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
-const SIZES = ["small", "medium", "large"];
 const FIRST_ROWS = 200;
 
 function element(tag, attributes, ...children) {
@@ -39,6 +38,8 @@ const unique = (values) => [...new Set(values)];
 
 const cases = data.sources.flatMap((source) => source.cases.map((each) => ({ ...each, source: source.name })));
 const several = data.sources.length > 1;
+// The names of sizes, from the fewest captions on.
+const SIZES = unique([...cases].sort((a, b) => (a.captions || 0) - (b.captions || 0)).map((each) => each.size)).filter((each) => each);
 const models = unique(cases.map((each) => each.model));
 const cost = (each) => (known(each.measured) ? each.measured : each.predicted);
 const column = (each, name) => each.columns[name] || [];
@@ -225,8 +226,7 @@ function bitsAgainstKl() {
   function draw() {
     const recipes = Object.entries(data.recipes[model.value()] || {});
     const its = cases.filter((each) => each.model === model.value() && known(each.bits));
-    const last = SIZES.concat([""]).filter((size) => its.some((each) => each.size === size));
-    const size = last.includes("large") ? "large" : last[last.length - 1];
+    const size = ["", ...SIZES].filter((name) => its.some((each) => each.size === name)).pop();
     const points = its.filter((each) => each.size === size && cost(each) > 0).map((each) => ({ name: several ? `${each.pair} (${each.source})` : each.pair, bits: each.bits, predicted: each.predicted, measured: each.measured, low: (each.predictedInterval || [])[0], high: (each.predictedInterval || [])[1] }));
     points.push(...recipes.map(([name, each]) => ({ name, bits: each.bits, predicted: each.predicted, measured: each.measured, recipe: true })));
     if (!points.length) { frame.replaceChildren(element("p", {}, "No case of this model has a predicted KL.")); return; }

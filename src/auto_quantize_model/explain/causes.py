@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.captions.reading import read_captions
 from auto_quantize_model.comparison.known_causes import (
     CAPTIONS_FACT,
     DEVICE_FACT,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model.comparison.known_causes import Fact, Section
-    from auto_quantize_model.explain.older_captions import CaptionFile, CaptionSources
+    from auto_quantize_model.explain.older_captions import CaptionSources, Text
     from auto_quantize_model.explain.setups import Setup
     from auto_quantize_model.precision.formats import ResolvedFormat
 
@@ -75,7 +74,7 @@ def find_differences(now: Setup, baseline: Mapping[str, Any], sources: CaptionSo
     reruns are done.
     """
     if sources.given is not None:
-        read_captions(sources.given)
+        now.case.captions.of_file(sources.given).read(1)
     finder = DifferenceFinder(now, baseline)
     finder.pair_config()
     finder.captions(sources, scratch)
@@ -170,9 +169,11 @@ class DifferenceFinder:
             older = search.older(scratch)
             if older is None:
                 why = f"no text here begins with the {count} captions of the baseline; give it with --captions FILE"
-                self.untested.append(UntestedCause(CAPTIONS_FACT.name, named, search.file.name, why))
+                self.untested.append(UntestedCause(CAPTIONS_FACT.name, named, search.source.name, why))
             else:
-                captions = Cause(CAPTIONS_FACT.name, older.name, search.file.name, lambda setup: _reading(setup, older))
+                captions = Cause(
+                    CAPTIONS_FACT.name, older.name, search.source.name, lambda setup: _reading(setup, older)
+                )
                 if counts is not None and min(older.count, search.longest.count) < max(count, search.samples):
                     self._add(_joined(captions, counts))
                     return
@@ -224,10 +225,10 @@ class DifferenceFinder:
         return value
 
 
-def _reading(setup: Setup, file: CaptionFile) -> Setup:
-    """The setup with its captions out of one file, whatever the size."""
-    braced = file.path.name.replace("{", "{{").replace("}", "}}")
-    return setup.with_settings("dataset", root=file.path.parent.resolve(), captions_path=braced)
+def _reading(setup: Setup, text: Text) -> Setup:
+    """The setup with its captions out of one text, whatever the size."""
+    files = tuple(file.resolve() for file in text.source.files)
+    return setup.with_settings("dataset", captions_path=None, files=files)
 
 
 def _joined(captions: Cause, counts: Cause) -> Cause:

@@ -113,10 +113,12 @@ def _search_limits(autoquant: AutoQuantSettings) -> dict[str, Any]:
 
 
 def _dataset(case: Case) -> dict[str, Any]:
-    dataset = case.dataset
+    dataset, source = case.dataset, case.captions
     return {
         "name": dataset.name,
-        "captions": case.captions_file.name,
+        "captions": source.name,
+        **({} if source.of_lines else {"form": source.field.form, "key": source.field.name}),
+        **({} if source.max_chars is None else {"max_chars": source.max_chars}),
         "max_calib_samples": dataset.max_calib_samples,
         "seq_len": dataset.seq_len,
         "padding_side": dataset.padding_side,

@@ -12,29 +12,33 @@ from auto_quantize_model.reports.enough_captions import is_settled
 from auto_quantize_model.reports.model_cases import same_at_every_size, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 from auto_quantize_model.reports.model_cases import ModelCases
 
 NAME = "by-size.svg"
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 600.0, 118.0, 424.0, 84.0, 34.0
-_COLUMN = 56.0
-_OFFSETS = {"small": -9.0, "medium": 0.0, "large": 9.0}
+_LEFT, _RIGHT, _TOP, _ROW = 118.0, 424.0, 84.0, 34.0
+_COLUMN, _LEAST_COLUMNS = 56.0, 3
+_APART = 9.0
+"""How far the dots of two sizes are from each other, if there are not too many of them."""
+_LONGEST_NAME = 8
 _LINE = 84
 
 
 def render(cases: ModelCases) -> str:
     """The figure as text."""
     pairs = cases.by_cost()
+    offsets = _offsets(list(cases.sizes))
+    width = _RIGHT + 8.0 + _COLUMN * max(len(offsets), _LEAST_COLUMNS)
     scale = log_scale([each for pair in pairs for each in _numbers(cases, pair)], _LEFT, _RIGHT)
-    drawing = Drawing(_WIDTH, f"{cases.model}: the same with more captions", _description(cases))
+    drawing = Drawing(width, f"{cases.model}: the same with more captions", _description(cases))
     drawing.text(14, 26, f"{cases.model}: the same with more captions", "h")
     drawing.text(14, 46, "total predicted KL with its 95 % interval, nats per token (logarithmic)", "m s")
     drawing.text(14, 64, f"from top to bottom: {_sizes(cases)} captions", "m s")
     drawing.text(_RIGHT + 14, 64, "ten most sensitive settled?", "s m")
-    for column, size in enumerate(_OFFSETS):
-        drawing.text(_RIGHT + 36 + column * _COLUMN, 80, size, "s m c")
+    for column, size in enumerate(offsets):
+        drawing.text(_RIGHT + 36 + column * _COLUMN, 80, _short(size), "s m c")
     bottom = _TOP + _ROW * len(pairs)
     for place, tick in scale.ticks():
         drawing.path([bar(place, _TOP, bottom)], "grid")
@@ -43,8 +47,8 @@ def render(cases: ModelCases) -> str:
     for number, pair in enumerate(pairs):
         y = _TOP + (number + 0.5) * _ROW
         drawing.text(_LEFT - 10, y + 4, pair, "s e")
-        drawing.path([across(14, y + _ROW / 2, _WIDTH - 12)], "grid")
-        for column, (size, offset) in enumerate(_OFFSETS.items()):
+        drawing.path([across(14, y + _ROW / 2, width - 12)], "grid")
+        for column, (size, offset) in enumerate(offsets.items()):
             manifest = cases.of_pair(pair).get(size)
             drawing.text(_RIGHT + 36 + column * _COLUMN, y + 4, _settled(manifest), "s c")
             predicted, interval = (None, None) if manifest is None else total(manifest)
@@ -69,8 +73,17 @@ def _numbers(cases: ModelCases, pair: str) -> Iterator[float]:
 
 
 def _sizes(cases: ModelCases) -> str:
-    counts = {each["case"]["size"]: each["calibration"]["calibrated_samples"] for each in cases.manifests}
-    return ", ".join(f"{size} {counts[size]}" for size in _OFFSETS if size in counts)
+    return ", ".join(f"{_short(size)} {count}" for size, count in cases.sizes.items())
+
+
+def _offsets(sizes: Sequence[str]) -> dict[str, float]:
+    """How far from the middle of its row each size has its dot."""
+    apart = min(_APART, 2 * _APART / max(len(sizes) - 1, 1))
+    return {size: apart * (number - (len(sizes) - 1) / 2) for number, size in enumerate(sizes)}
+
+
+def _short(size: str) -> str:
+    return size if len(size) <= _LONGEST_NAME else f"{size[: _LONGEST_NAME - 1]}…"
 
 
 def _settled(manifest: Mapping[str, Any] | None) -> str:

@@ -104,7 +104,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @one_line
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say on what the cases will run, should there be any."""
-    return config.stash[SESSION].device_lines(items)
+    return config.stash[SESSION].head_lines(items)
 
 
 @pytest.hookimpl(wrapper=True)

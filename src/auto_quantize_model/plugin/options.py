@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _HARMLESS = ("autoquant.device", "model.devices", "suite.tolerances")
 """Overrides that leave every manifest as it is."""
 _SELECTING = ("suite.models", "suite.pairs", "suite.sizes")
-"""Overrides that leave a case's manifest as it is, but not which cases there are."""
+"""Overrides that, as lists of names, leave a case's manifest as it is, but not which cases there are."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Options:
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
         """The overrides under which a run says nothing about the baseline."""
-        return tuple(text for text in self.overrides if _key(text) not in (*_HARMLESS, *_SELECTING))
+        return tuple(text for text in self.overrides if _key(text) not in _HARMLESS and not _selects(text))
 
     @property
     def unpublishable_overrides(self) -> tuple[str, ...]:
@@ -179,6 +179,13 @@ def _checked(option: Option) -> Callable[[str], str]:
 def _destination(option: Option) -> str:
     """The attribute that pytest keeps an option's text in."""
     return option.pytest_flag.removeprefix("--").replace("-", "_")
+
+
+def _selects(text: str) -> bool:
+    """Whether an override only says which of the cases there are; sizes with numbers make others of them."""
+    from auto_quantize_model.cases.overrides import parse_override
+
+    return _key(text) in _SELECTING and isinstance(parse_override(text).value, list)
 
 
 def _key(text: str) -> str:

@@ -53,7 +53,7 @@ class Session:
         self._tests: dict[tuple[str, str], int] = {}
         """How many selected tests each case has."""
         self._collect_only = bool(config.getoption("collectonly"))
-        self._says_device = config.get_verbosity() >= 0 and not (options.report_only or self._collect_only)
+        self._has_head = config.get_verbosity() >= 0 and not (options.report_only or self._collect_only)
 
     @property
     def _worker_name(self) -> str | None:
@@ -77,26 +77,31 @@ class Session:
             if file is not None and file.is_dir():
                 raise pytest.UsageError(f"{option.pytest_flag} {file}: is a folder; name a file")
 
-    def device_lines(self, items: Iterable[pytest.Item]) -> list[str]:
-        """On what the cases of these tests will run; said once a session, and only if there are any."""
+    def head_lines(self, items: Iterable[pytest.Item]) -> list[str]:
+        """On what the cases of these tests will run and calibrate; said once a session, and only if there are any."""
         suite_case = next(filter(None, map(case_of, items)), None)
-        return [] if suite_case is None else self._device_lines(suite_case)
+        return [] if suite_case is None else self._head_lines(suite_case)
 
     def case_starts(self, record: Record) -> None:
         """The first report of a case is here; where workers collect, only that tells the controller of cases."""
-        if self._says_device:
-            for line in self._device_lines(self.suites.case(Path(record.suite), record.case)):
+        if self._has_head:
+            for line in self._head_lines(self.suites.case(Path(record.suite), record.case)):
                 self.announcer.write(line)
 
-    def _device_lines(self, suite_case: SuiteCase) -> list[str]:
-        if not self._says_device:
+    def _head_lines(self, suite_case: SuiteCase) -> list[str]:
+        if not self._has_head:
             return []
         from auto_quantize_model.plugin.device_line import device_line
+        from auto_quantize_model.summary.data_line import data_line
 
-        self._says_device = False
-        recipe = suite_case.suite.modelopt_recipe
+        self._has_head = False
+        data, recipe = data_line(suite_case.suite), suite_case.suite.modelopt_recipe
         notes = [] if recipe is None else [f"{recipe.recipe.name}: {note}" for note in recipe.notes]
-        return [device_line(suite_case.case, self.options), *notes]
+        return [
+            device_line(suite_case.case, self.options),
+            *([] if data is None else [f"sensitivity: {data}"]),
+            *(f"sensitivity: {note}" for note in notes),
+        ]
 
     def plan(self, items: Iterable[pytest.Item]) -> None:
         """Plan the passes for exactly the cases of these tests."""

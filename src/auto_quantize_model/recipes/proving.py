@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.captions.reading import captions_sha256, read_captions
-from auto_quantize_model.cases.settings import SIZES
+from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.capture.groups import find_groups
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from auto_quantize_model.captions.samples import Sample
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.measurement.quantizing import Quantized
     from auto_quantize_model.engine.preparation import PreparedPass
@@ -49,19 +49,19 @@ MOST_CAPTIONS = 128
 class HeldOutCaptions:
     """Captions that neither calibrate nor score."""
 
-    captions: tuple[str, ...]
+    captions: tuple[Sample, ...]
     on: MeasuredOn
 
 
 def held_out_captions(case: Case, file: Path | None) -> HeldOutCaptions:
     """Those of a file, or those of the dataset's larger sizes that come behind a case's own."""
     if file is not None:
-        captions = read_captions(file)
+        captions = case.captions.of_file(file).read()
         return HeldOutCaptions(tuple(captions), MeasuredOn(file.name, len(captions), captions_sha256(captions)))
     own = case.dataset.samples(case.size)
-    largest = max((size for size in SIZES if size in case.dataset.size_to_max_samples), key=case.dataset.samples)
-    source = dataclasses.replace(case, size=largest).captions_file
-    others = read_captions(source)[own : case.dataset.samples(largest)][-MOST_CAPTIONS:]
+    largest = max(case.dataset.size_to_max_samples, key=case.dataset.samples)
+    source = dataclasses.replace(case, size=largest).captions
+    others = source.read(case.dataset.samples(largest))[own:][-MOST_CAPTIONS:]
     if not others:
         raise InputError(
             f"every caption of dataset '{case.dataset.name}' calibrates at size {case.size}, so none is left to "
@@ -111,7 +111,7 @@ class Prover:
         for pair, case in cases.items():
             if plan.size_of(case).captions_sha256 != captions_sha256:
                 raise InputError(
-                    f"{case.captions_file}: not the captions that the manifest of '{pair}' was calibrated on; set the "
+                    f"{case.captions.place}: not the captions that the manifest of '{pair}' was calibrated on; set the "
                     "suite, or --override dataset.*, as when it was run"
                 )
         for key, reason in self._prepared.refused.items():

@@ -11,8 +11,6 @@ from auto_quantize_model.reports.totals import total_predicted_kl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SIZES = ("small", "medium", "large")
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelCases:
@@ -35,7 +33,13 @@ class ModelCases:
     def of_pair(self, pair: str) -> dict[str, Mapping[str, Any]]:
         """A pair's cases by size, from the smallest."""
         cases = {str(each["case"]["size"]): each for each in self.manifests if each["case"]["pair"] == pair}
-        return {size: cases[size] for size in _SIZES if size in cases}
+        return {size: cases[size] for size in self.sizes if size in cases}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Every size with its number of captions, from the fewest on."""
+        counts = {str(each["case"]["size"]): captions(each) for each in self.manifests}
+        return dict(sorted(counts.items(), key=lambda size: size[1]))
 
     def largest(self, pair: str) -> Mapping[str, Any]:
         """The case of a pair that most captions calibrated."""
@@ -44,6 +48,11 @@ class ModelCases:
     def by_cost(self) -> list[str]:
         """The pairs, from that of the fewest bits and the least cost on."""
         return sorted(self.pairs, key=lambda pair: (bits(self.largest(pair)), cost(self.largest(pair)) or 0.0))
+
+
+def captions(manifest: Mapping[str, Any]) -> int:
+    """How many captions calibrated a case: what sizes are ordered by, whatever they are called."""
+    return int(manifest["calibration"]["calibrated_samples"])
 
 
 def bits(manifest: Mapping[str, Any]) -> float:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _NOTHING = "-"
 _BAR = 12
 _NAMED = 3
-_SIZES = ("small", "medium", "large")
 
 
 def learned(ran: Sequence[Record], more: str, *, blocks: bool = True) -> Iterator[str]:
@@ -117,7 +116,7 @@ def _advice(ran: Sequence[Record]) -> Iterator[str]:
     """Of one model: the cheapest pair of each width, the groups to protect, and sizes that could not differ."""
     model = ran[0].model
     last: dict[str, Record] = {}
-    for record in sorted(ran, key=lambda each: _SIZES.index(each.size) if each.size in _SIZES else 0):
+    for record in sorted(ran, key=lambda each: each.captions):
         if _kl(record) is not None:
             last[record.pair] = record
     widths: dict[int, list[Record]] = collections.defaultdict(list)

@@ -29,6 +29,8 @@ class Record:
     """The comparison's; or `new`, `unreadable`, `not compared`, `regenerated`, `failed`, `skipped`."""
     outcome: str = NOT_RUN
     """The test's or the run's: `passed`, `failed`, `error`, `skipped`; `not run` where it was interrupted."""
+    captions: int = 0
+    """How many calibrate it: what sizes are ordered by, whatever they are called."""
     reason: str | None = None
     total_score: float | None = None
     total_predicted_kl: float | None = None
@@ -92,6 +94,7 @@ def new_record(case: Case, suite: Path, worker: str | None = None) -> Record:
         model=case.model.name,
         pair=case.pair.name,
         size=case.size,
+        captions=case.dataset.samples(case.size),
         suite=str(suite),
         worker=worker,
     )

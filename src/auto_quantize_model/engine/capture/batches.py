@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from auto_quantize_model.engine.capture.chat import rendered
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from auto_quantize_model.captions.samples import Sample
     from auto_quantize_model.cases.settings import DatasetSettings
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import BatchRange, PassPlan
@@ -50,9 +52,9 @@ class TokenBatch:
 
 
 def tokenize(plan: PassPlan, loaded: LoadedModel) -> list[TokenBatch]:
-    """Make every batch of a pass: plain text, truncated, padded within its batch."""
+    """Make every batch of a pass: its captions, truncated, padded within their batch."""
     dataset, tokenizer = plan.cases[0].dataset, loaded.tokenizer
-    tokens = [tokenizer(caption, truncation=True, max_length=dataset.seq_len)["input_ids"] for caption in plan.captions]
+    tokens = [_tokens(caption, plan, loaded) for caption in plan.captions]
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     largest = max((token for row in tokens for token in row), default=0)
     if max(largest, pad) >= loaded.vocabulary:
@@ -79,6 +81,16 @@ def causal_loss(logits: Tensor, batch: TokenBatch) -> Tensor:
     predictions = counted_logits(logits, batch).float()
     targets = batch.input_ids[:, 1:][batch.counted[:, :-1]]
     return torch.nn.functional.cross_entropy(predictions, targets)
+
+
+def _tokens(caption: Sample, plan: PassPlan, loaded: LoadedModel) -> list[int]:
+    case = plan.cases[0]
+    plain = isinstance(caption, str)
+    text = caption if isinstance(caption, str) else rendered(caption, loaded.tokenizer, case.model.name)
+    # A chat template has put the special tokens in already.
+    return list(
+        loaded.tokenizer(text, truncation=True, max_length=case.dataset.seq_len, add_special_tokens=plain)["input_ids"]
+    )
 
 
 def _batch(

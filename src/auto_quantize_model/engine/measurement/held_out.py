@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.captions.reading import captions_sha256, read_captions
+from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.measurement.captions import caption_tokens
 from auto_quantize_model.plan import batch_ranges
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from auto_quantize_model.captions.samples import Sample
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import PassPlan
 
@@ -30,15 +31,15 @@ class HeldOut:
 
     @classmethod
     def read(cls, loaded: LoadedModel, plan: PassPlan, file: Path | None) -> HeldOut | None:
-        """Every caption of a file, tokenized as a pass's own are; None where there is no file."""
+        """Every caption of a file, read and tokenized as a pass's own are; None where there is no file."""
         if file is None:
             return None
-        captions = read_captions(file)
+        captions = plan.cases[0].captions.of_file(file).read()
         tokens = tokens_of(captions, plan, loaded)
         return cls(tokens, MeasuredOn(file.name, len(captions), captions_sha256(captions)))
 
 
-def tokens_of(captions: Sequence[str], plan: PassPlan, loaded: LoadedModel) -> list[Tensor]:
+def tokens_of(captions: Sequence[Sample], plan: PassPlan, loaded: LoadedModel) -> list[Tensor]:
     """Other captions than those of a pass, tokenized as its own are."""
     ranges = batch_ranges(len(captions), plan.cases[0].autoquant.batch_size)
     return caption_tokens(tokenize(dataclasses.replace(plan, captions=tuple(captions), batches=ranges), loaded))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from auto_quantize_model.captions.reading import captions_sha256
+from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.engine.capture.identity import digest
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.measurement.captions import caption_tokens
