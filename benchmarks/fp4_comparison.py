@@ -30,8 +30,6 @@ KINDS = ("random", "tiny", "huge", "negative", "zero", "one")
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 UNIT_AMAX = 6.0 * 448.0
 """With this maximum NVFP4's global scale is 1."""
-SAME_SCALE_AMAX = 5.3
-"""With this maximum, dividing by 6 * 448 and multiplying by the rounded reciprocal, as torch does on CUDA, agree."""
 LEFT_OUT = 0.05
 """The largest share of values that may be left out. Where values and maximum are bfloat16, 3 % lie at a boundary."""
 _MARKS = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0]

@@ -17,7 +17,7 @@ from auto_quantize_model.precision.capability import check_format
 from auto_quantize_model.precision.formats import resolve_format
 from auto_quantize_model.precision.fp4 import mxfp4, nvfp4
 from benchmarks import fp4_comparison
-from benchmarks.fp4_comparison import DTYPES, KINDS, SAME_SCALE_AMAX, UNIT_AMAX, decided, differences, inputs
+from benchmarks.fp4_comparison import DTYPES, KINDS, UNIT_AMAX, decided, differences, inputs
 from benchmarks.gpu_check.stages import one_line, shortened
 from benchmarks.gpu_check.table import Row, short
 from benchmarks.measuring import manifest_of, run, worst_difference
@@ -138,7 +138,8 @@ def _nvfp4(get: Callable[[], Nvfp4], device: str, kinds: Sequence[str], width: i
 def _nvfp4_on_cpu(get: Callable[[], Nvfp4], device: str, width: int = 1000) -> Iterator[Differences]:
     theirs = get()
     for dtype in DTYPES:
-        values, amax = inputs("random", dtype, device, width), torch.tensor(SAME_SCALE_AMAX, device=device)
+        values = inputs("random", dtype, device, width)
+        amax = values.abs().amax()
         ours = nvfp4(values.cpu(), amax.cpu()).to(device)
         yield differences(values, ours, theirs(values, amax), decided(values, amax))
 

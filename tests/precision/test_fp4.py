@@ -116,7 +116,8 @@ def to_e4m3(value: float) -> float:
 
 
 def nvfp4_block_scale(block: list[float], amax: float) -> np.float32:
-    global_scale = np.float32(amax) / np.float32(6.0 * 448.0)
+    # As torch divides by a number on CUDA.
+    global_scale = np.float32(amax) * (np.float32(1.0) / np.float32(6.0 * 448.0))
     if not global_scale > 0.0:
         global_scale = np.float32(1e-12)
     block_max = np.float32(max(abs(value) for value in block))
@@ -402,6 +403,16 @@ def repeated(value: float, count: int) -> Tensor:
     return torch.full((1, count), value)
 
 
+def test_difference_nvfp4_global_scale() -> None:
+    # The class divides by 6 * 448 on a CPU; on CUDA torch multiplies by the rounded reciprocal, and so does this.
+    amax = torch.tensor(1.3)
+    divided, multiplied = amax / (6.0 * 448.0), amax * (torch.ones(()) / (6.0 * 448.0))
+    assert divided != multiplied
+    values = repeated(1.3, 16)
+    assert nvfp4(values, amax)[0, 0] == 448.0 * multiplied * 6.0
+    assert nvfp4_qtensor(values, amax)[0, 0] == 448.0 * divided * 6.0
+
+
 def test_difference_nvfp4_all_zero_tensor() -> None:
     # The kernel replaces a global scale of 0; the class divides 0 by it.
     zeros = repeated(0.0, 16)
@@ -499,7 +510,15 @@ def test_difference_mxfp4_sign_of_zero() -> None:
     assert mxfp4_qtensor(mxfp4_row(1.0)).signbit()[0, 1:].all()
 
 
+def same_either_way(amax: Tensor) -> Tensor:
+    """The next maximum whose global scale is the same divided as multiplied by the rounded reciprocal."""
+    while amax / (6.0 * 448.0) != amax * (torch.ones(()) / (6.0 * 448.0)):
+        amax = torch.nextafter(amax, torch.tensor(torch.inf))
+    return amax
+
+
 def unexplained_nvfp4(values: Tensor, amax: Tensor) -> Tensor:
+    amax = same_either_way(amax)
     global_scale = amax.float() / (6.0 * 448.0)
     if global_scale == 0:
         return torch.zeros_like(values, dtype=torch.bool)

@@ -55,8 +55,7 @@ class MXFormat:
 @torch.no_grad()
 def nvfp4(values: Tensor, amax: Tensor) -> Tensor:
     """Quantize to NVFP4 and back: blocks of 16, each with an E4M3 scale, under one scale from `amax`'s maximum."""
-    # ModelOpt's own expression: torch divides on CPU, but multiplies by the rounded reciprocal on CUDA.
-    global_scale = amax.to(values.device).float().amax() / (_E2M1_MAX * _E4M3_MAX)
+    global_scale = _divided(amax.to(values.device).float().amax(), _E2M1_MAX * _E4M3_MAX)
     global_scale = torch.where(global_scale > 0, global_scale, 1e-12)
 
     def quantize_(blocks: Tensor, scratch: Tensor) -> None:
@@ -129,16 +128,25 @@ def _static_nvfp4(
 ) -> Tensor:
     from modelopt.torch.quantization.tensor_quant import scaled_e4m3_impl
 
-    scale = amax.float() / _E2M1_MAX
+    scale = _divided(amax.float(), _E2M1_MAX)
     if quantize_scales:
         whole = amax.float().amax() if global_amax is None else global_amax.float()
-        scale = scaled_e4m3_impl(scale, whole * (_E4M3_MAX / largest_scale) / _E2M1_MAX)
+        scale = scaled_e4m3_impl(scale, _divided(whole * (_E4M3_MAX / largest_scale), _E2M1_MAX))
     scale = scale.reshape(-1, 1)
     blocks = values.detach().float().reshape(len(scale), -1)
     usable = torch.where((scale == 0) | ~scale.isfinite(), 1.0, scale)
     scratch = torch.empty_like(blocks)
     result = _round_to_e2m1_(blocks / usable, scratch) * usable
     return torch.where(scale == 0, 0.0, result).reshape(values.shape).to(dtype or values.dtype)
+
+
+def _divided(values: Tensor, number: float) -> Tensor:
+    """Divide by a number as torch does on CUDA, and on no CPU: by multiplying by the rounded reciprocal.
+
+    ModelOpt leaves scales to that. One unit in the last place decides for blocks whose own scale then lies on a tie,
+    and weights that were stored in bfloat16 have many of these.
+    """
+    return values * (torch.ones((), device=values.device) / number)
 
 
 def _check_block_size(name: str, quantizer: Any, expected: int, dimensions: int) -> None:
