@@ -192,9 +192,17 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/suite_cost.py")
     session.run("python", "-m", "benchmarks.recipe_speed")
     session.run("python", "-m", "benchmarks.measured_kl")
+    session.run("python", "-m", "benchmarks.ties")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
     # A case a size, or ModelOpt's loop would take most of an hour.
     session.run("python", "-m", "benchmarks.matrix", "--model", "experts_8x64", "--reference", "wfp8_afp8")
+
+
+@nox.session(default=False)
+def presets(session: nox.Session) -> None:
+    """Score with every preset of ModelOpt, beside ModelOpt's own loop (minutes; `-- --help`: other models)."""
+    install(session)
+    session.run("python", "-m", "benchmarks.presets", *session.posargs)
 
 
 @nox.session(default=False)

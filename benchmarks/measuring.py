@@ -135,10 +135,11 @@ def manifest_of(result: CaseResult) -> dict[str, Any]:
 
 
 def worst_difference(ours: Sequence[CaseResult], theirs: Sequence[CaseResult]) -> float:
-    """The largest relative difference of any group's score in any case that both ran."""
+    """The largest relative difference of any group's score in any case that both ran; some are scored by neither."""
     mine = {result.case.id: scores_of(result) for result in ours}
     return max(
-        abs(a.score - b.score) / b.score
+        abs(a.score - b.score) / max(a.score, b.score)
         for result in theirs
         for a, b in zip(mine[result.case.id].groups, scores_of(result).groups, strict=True)
+        if (a.score, b.score) != (0, 0)
     )

@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from modelopt.torch.quantization import config as presets
 from tests.places import SUITE
 
 from auto_quantize_model import CaseError, load_suite
@@ -196,3 +197,12 @@ def test_a_pair_declared_in_yaml_alone_resolves() -> None:
     changes = "quant_pair.format={name: OWN, preset: NVFP4_DEFAULT_CFG}"
     case = load_suite(SUITE, overrides=[changes]).cases[0]
     assert resolve_format(case.pair.format).label == "OWN(effective-bits: 4.5)"
+
+
+@pytest.mark.parametrize("preset", ["W4A8_NVFP4_FP8_CFG", "NVFP4_MLP_WEIGHT_ONLY_CFG"])
+def test_blocks_of_nvfp4_are_those_that_the_kernel_takes(preset: str) -> None:
+    assert "32" in str([each.get("cfg", {}).get("block_sizes") for each in getattr(presets, preset)["quant_cfg"]])
+    resolved = resolve_format(FormatSettings(name="X", preset=preset))
+    stages = [each["cfg"] for each in resolved.resolved["quant_cfg"] if each.get("cfg")]
+    sizes = [stage["block_sizes"] for stage in stages if stage.get("block_sizes")]
+    assert {size.get("-1", size.get(-1)) for size in sizes} == {16}

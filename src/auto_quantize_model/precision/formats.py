@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNQUANTIZED_BITS = 16.0
 _WEIGHT, _INPUT = "weight_quantizer", "input_quantizer"
 NVFP4_SCALE_BITS = (4, 3)
+NVFP4_BLOCK_SIZE = 16
 MX_SCALE_BITS = (8, 0)
 
 
@@ -88,18 +89,27 @@ def resolve_format(settings: FormatSettings) -> ResolvedFormat:
 def with_backends(config: dict[str, Any], nvfp4: str, mx: Mapping[Any, str]) -> dict[str, Any]:
     """The same configuration with registered backends instead of ModelOpt's CUDA kernels; those of MX by `num_bits`."""
     config = copy.deepcopy(config)
+    for stage in _stages(config):
+        num_bits = stage.get("num_bits")
+        bits = tuple(num_bits) if isinstance(num_bits, list) else num_bits
+        if _as_tuple((stage.get("block_sizes") or {}).get("scale_bits")) == MX_SCALE_BITS and bits in mx:
+            stage["backend"] = mx[bits]
+        elif _is_dynamic_nvfp4(stage):
+            stage["backend"] = nvfp4
+    return config
+
+
+def _stages(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The attributes of every quantizer that a configuration enables; one may have several steps."""
     for entry in config["quant_cfg"]:
         attributes = entry.get("cfg")
-        for stage in attributes if isinstance(attributes, list) else [attributes or {}]:
-            blocks = stage.get("block_sizes") or {}
-            scale_bits = _as_tuple(blocks.get("scale_bits"))
-            num_bits = stage.get("num_bits")
-            bits = tuple(num_bits) if isinstance(num_bits, list) else num_bits
-            if scale_bits == MX_SCALE_BITS and bits in mx:
-                stage["backend"] = mx[bits]
-            elif scale_bits == NVFP4_SCALE_BITS and bits == (2, 1) and blocks.get("type") == "dynamic":
-                stage["backend"] = nvfp4
-    return config
+        yield from attributes if isinstance(attributes, list) else [attributes or {}]
+
+
+def _is_dynamic_nvfp4(stage: Mapping[str, Any]) -> bool:
+    blocks = stage.get("block_sizes") or {}
+    bits, scale_bits = _as_tuple(stage.get("num_bits")), _as_tuple(blocks.get("scale_bits"))
+    return (bits, scale_bits, blocks.get("type")) == ((2, 1), NVFP4_SCALE_BITS, "dynamic")
 
 
 def _preset_config(settings: FormatSettings, name: str) -> dict[str, Any]:
@@ -111,6 +121,10 @@ def _preset_config(settings: FormatSettings, name: str) -> dict[str, Any]:
     config = copy.deepcopy(preset)
     for quantizer, change in settings.changes.items():
         _change(config, settings, quantizer, change)
+    for stage in _stages(config):
+        if _is_dynamic_nvfp4(stage):
+            # Two presets say 32; ModelOpt's kernel is not told, and takes 16.
+            stage["block_sizes"][-1] = NVFP4_BLOCK_SIZE
     return config
 
 

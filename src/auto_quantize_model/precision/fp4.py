@@ -16,6 +16,7 @@ import torch
 from torch.nn import functional
 
 from auto_quantize_model.errors import CaseError
+from auto_quantize_model.precision.formats import NVFP4_BLOCK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NVFP4_BACKEND = "auto_quantize_model_nvfp4"
-NVFP4_BLOCK_SIZE = 16
 MX_BLOCK_SIZE = 32
 
 _E2M1_MAX = 6.0
