@@ -174,7 +174,7 @@ class Captured:
         """Once a pass: whether a batch comes out beside others as it does alone."""
         if len(unit) == 1 or self._rows_apart:
             return
-        if not recorder.differs_alone(unit[0]) <= REPRODUCED:
+        if not recorder.differs_alone(unit) <= REPRODUCED:
             raise RowsMeetError
         self._rows_apart = True
 

@@ -116,14 +116,20 @@ class Recorder:
         return self._taken()
 
     @torch.no_grad()
-    def differs_alone(self, first: TokenBatch) -> float:
-        """How far the first of the batches that just ran comes out otherwise alone, relative to its largest state."""
-        beside = self._states[: len(first.input_ids)]
-        self._begin([first], scoring=False)
-        self._calibrate(first)
-        alone = self._states
+    def differs_alone(self, batches: Sequence[TokenBatch]) -> float:
+        """How far the batches that just ran come out otherwise alone, relative to their largest state.
+
+        The first and the last of them are run: what one of them takes from the whole may be its own, not so for both.
+        """
+        first, *_, last = batches
+        beside = self._states[: len(first.input_ids)], self._states[-len(last.input_ids) :]
+        return max(self._difference(*each) for each in zip((first, last), beside, strict=True))
+
+    def _difference(self, batch: TokenBatch, beside: Tensor) -> float:
+        self._begin([batch], scoring=False)
+        self._calibrate(batch)
         self._begin_empty()
-        return float((alone - beside).abs().max() / alone.abs().max())
+        return float((self._states - beside).abs().max() / self._states.abs().max())
 
     def attach(self) -> list[Any]:
         """Put the hooks onto the model; they go when their handles are removed."""

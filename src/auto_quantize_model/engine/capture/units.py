@@ -57,7 +57,7 @@ def run_together(plan: PassPlan, batches: Sequence[TokenBatch], loaded: LoadedMo
     alike: dict[tuple[int, bool, int], list[int]] = {}
     ends = _ends(plan)
     for index, batch in enumerate(batches):
-        stage = bisect.bisect_right(ends, plan.batches[index].start)
+        stage = bisect.bisect_left(ends, plan.batches[index].stop)
         alike.setdefault((stage, index in scored, batch.input_ids.shape[1]), []).append(index)
     units = []
     for (_, scoring, _), members in alike.items():
