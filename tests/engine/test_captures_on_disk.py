@@ -102,9 +102,9 @@ class TestKept:
         seen: list[bool] = []
         real = Recorder.record
 
-        def counted(self: Recorder, batch: Any, *, scoring: bool) -> Any:
-            seen.append(scoring)
-            return real(self, batch, scoring=scoring)
+        def counted(self: Recorder, batches: Any, *, scoring: bool) -> Any:
+            seen.extend([scoring] * len(batches))
+            return real(self, batches, scoring=scoring)
 
         monkeypatch.setattr(Recorder, "record", counted)
         return seen

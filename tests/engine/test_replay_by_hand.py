@@ -74,7 +74,7 @@ def scored_by_hand(
         seen, gradient = (torch.tensor(each[rows])[:, None] for each in (inputs, gradients))
         of_kinds = [gradient, *(torch.tensor(each[rows])[:, None] for each in PROBES)]
         recorded = CapturedBatch(seen.abs().amax()[None], torch.zeros(()), {"layer": seen}, {"layer": of_kinds})
-        captured._keep(index, recorded)
+        captured._keep({index: recorded})
         start = rows.stop
     model: Any = torch.nn.ModuleDict({"layer": torch.nn.Linear(1, 1, bias=False)})
     torch.nn.init.zeros_(model["layer"].weight)

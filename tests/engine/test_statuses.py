@@ -121,9 +121,9 @@ def test_a_case_with_numbers_that_are_none_has_a_valid_manifest(
     from auto_quantize_model.manifest.document import check_manifest, dumps
 
     def infinite_loss(logits: torch.Tensor, batch: batches.TokenBatch) -> torch.Tensor:
-        return batches.causal_loss(logits, batch) * float("inf")
+        return batches.counted_loss(logits, batch) * float("inf")
 
-    monkeypatch.setattr("auto_quantize_model.engine.capture.recording.causal_loss", infinite_loss)
+    monkeypatch.setattr("auto_quantize_model.engine.capture.recording.counted_loss", infinite_loss)
     (result,) = run_cases(llama_suite().select("wfp8_afp8 and small"), device="cpu")
     assert result.manifest is not None
     check_manifest(result.manifest)

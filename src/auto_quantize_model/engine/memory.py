@@ -12,6 +12,7 @@ import torch
 
 from auto_quantize_model.byte_sizes import show_bytes
 from auto_quantize_model.engine.capture.captured import Placement
+from auto_quantize_model.engine.capture.units import one_by_one
 from auto_quantize_model.engine.replay.group_work import CHUNK_ELEMENTS
 from auto_quantize_model.families.device_memory import bytes_of, free_device_memory
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.files import CaptureFiles
     from auto_quantize_model.engine.capture.groups import Layout
+    from auto_quantize_model.engine.capture.units import Unit
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.scores import Group
@@ -31,8 +33,10 @@ _SPARE = 0.9
 _HOST_SHARE = 0.5
 """The share of the host's free memory that captured tensors may take: the machine has other users."""
 _SMALL_CHUNK = 1 / 16
-_LOGIT_COPIES = 6
-"""How many values of four bytes the probes have side by side for each counted logit."""
+_LOSS_COPIES = 3
+"""How many values of four bytes the loss of a batch and its gradient have side by side for each counted logit."""
+_JOINED_SHARE = 0.25
+"""The share of the free memory that batches may take while they run together."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
@@ -85,11 +89,12 @@ def predict(
     plan: PassPlan,
     weight_formats: int,
     *,
+    units: Sequence[Unit] | None = None,
     calls: bool = False,
 ) -> Needs:
     """Predict what a pass takes; `weight_formats` are kept side by side for each group.
 
-    With `calls`, what every layer was called with is kept too.
+    The batches of each of the `units` run together. With `calls`, what every layer was called with is kept too.
     """
     item = loaded.dtype.itemsize
     scoring = [batches[index] for index in plan.scored]
@@ -102,7 +107,14 @@ def predict(
     return Needs(
         model=bytes_of(weight for weight in loaded.model.parameters() if weight.device.type == loaded.device.type),
         captured=rows * row_bytes + positions * called * item,
-        capture=max((_batch_bytes(loaded, layout, widths, batch, gradients) for batch in scoring), default=0),
+        capture=max(
+            (
+                _unit_bytes(loaded, layout, widths, [batches[index] for index in unit], gradients)
+                for unit in units or one_by_one(batches)
+                if unit[0] in plan.scored
+            ),
+            default=0,
+        ),
         replay=max(
             (
                 _group_bytes(group, *widths[group.name], rows, gradients, weight_formats, loaded)
@@ -157,17 +169,29 @@ def _widths(loaded: LoadedModel, group: Group) -> tuple[int, int]:
     return weights[0].shape[1], sum(len(weight) for weight in weights)
 
 
-def _batch_bytes(
-    loaded: LoadedModel, layout: Layout, widths: dict[str, tuple[int, int]], batch: TokenBatch, gradients: int
+def _unit_bytes(
+    loaded: LoadedModel,
+    layout: Layout,
+    widths: dict[str, tuple[int, int]],
+    unit: Sequence[TokenBatch],
+    gradients: int,
 ) -> int:
-    """Rows that are captured, what autograd keeps between the layers, and the logits with their gradient."""
+    """Rows that are captured, what autograd keeps between the layers, and the logits with their gradients."""
     item = loaded.dtype.itemsize
+    rows = [batch.loss_tokens for batch in unit]
     values = sum(inputs + outputs for inputs, outputs in widths.values())
-    captured = batch.loss_tokens * sum(inputs + gradients * outputs for inputs, outputs in widths.values()) * item
-    kept = batch.input_ids.numel() * values * (item + _FLOAT32) // 2
+    captured = sum(rows) * sum(inputs + gradients * outputs for inputs, outputs in widths.values()) * item
+    kept = sum(batch.input_ids.numel() for batch in unit) * values * (item + _FLOAT32) // 2
     vocabulary = layout.head.weights // widths[layout.groups[0].name][0] if layout.groups else 0
-    logits = vocabulary * (2 * batch.input_ids.numel() * item + batch.loss_tokens * (item + _LOGIT_COPIES * _FLOAT32))
-    return captured + kept + logits
+    logits = sum(rows) * (1 + gradients) * item + max(rows) * max(_LOSS_COPIES * _FLOAT32, (gradients - 1) * item)
+    return captured + kept + vocabulary * logits
+
+
+def has_room(needs: Needs, devices: Sequence[torch.device], sharing: int = 1, processes: int = 1) -> bool:
+    """Whether batches may run together: what that takes leaves most of the free memory to what is captured."""
+    on_host = devices[0].type != "cuda"
+    free = free_host_memory() / processes if on_host else min(map(free_device_memory, devices)) / sharing
+    return needs.capture <= free * _JOINED_SHARE
 
 
 def _group_bytes(

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from auto_quantize_model.byte_sizes import show_bytes
-from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.capture.captured import RowsMeetError, capture
 from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
 from auto_quantize_model.engine.capture.identity import capture_name, code_version, digest
 from auto_quantize_model.engine.capture.kept import unkept_folder
+from auto_quantize_model.engine.capture.units import may_join, one_by_one, run_together
 from auto_quantize_model.engine.machine.devices import devices_of
 from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.measurement.maxima import Maxima
-from auto_quantize_model.engine.memory import plans, predict
+from auto_quantize_model.engine.memory import has_room, plans, predict
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.engine.replay.score_files import ScoreFiles
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.capture.settings import CaptureSettings
+    from auto_quantize_model.engine.capture.units import Unit
     from auto_quantize_model.engine.memory import MemoryPlan, Needs
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import FormatSize, PassPlan
@@ -64,6 +66,8 @@ class LoadedPass:
     batches: Sequence[TokenBatch]
     formats: Mapping[str, FormatQuantizers]
     checkpoint: Checkpoint
+    joined: bool = False
+    """Whether batches run together where they may."""
 
     @property
     def device(self) -> torch.device:
@@ -96,9 +100,24 @@ class LoadedPass:
         return any(each.by_module for each in self.formats.values())
 
     @functools.cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """The batches that run together."""
+        if self.joined and may_join(self.loaded, self.layout, calls=self.calls):
+            return run_together(self.plan, self.batches, self.loaded)
+        return one_by_one(self.batches)
+
+    @property
+    def needs(self) -> Needs:
+        """What the pass takes of memory."""
+        weight_formats = len({each.weight_key for each in self.formats.values()})
+        return predict(
+            self.loaded, self.layout, self.batches, self.plan, weight_formats, units=self.units, calls=self.calls
+        )
+
+    @functools.cached_property
     def batch_names(self) -> list[str]:
         """What tells the batches of one model apart."""
-        return batch_names(self.batches, self.plan.scored, self.plan.probes)
+        return batch_names(self.batches, self.units, self.plan.scored, self.plan.probes)
 
     def _computation(self) -> list[Any]:
         """What the model computes with its weights: the same ones mean something else under another configuration."""
@@ -109,19 +128,24 @@ class LoadedPass:
 
 def score(work: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> PassScores:
     """Score every group for every format and size; memory that runs out is met with the next smaller plan."""
-    needs = predict(
-        work.loaded,
-        work.layout,
-        work.batches,
-        work.plan,
-        len({each.weight_key for each in work.formats.values()}),
-        calls=work.calls,
-    )
+    joined = dataclasses.replace(work, joined=True)
+    if has_room(joined.needs, work.devices, settings.processes_a_device, settings.processes):
+        try:
+            return _score_joined(joined, work, settings, reporting)
+        except RowsMeetError:
+            reporting.notice("capture: a batch comes out otherwise beside others in this model; they run one by one")
+    return _score_joined(work, work, settings, reporting)
+
+
+def _score_joined(work: LoadedPass, alone: LoadedPass, settings: CaptureSettings, reporting: Reporting) -> PassScores:
+    """Score with batches joined as in `work`; where memory runs out they run `alone`."""
+    needs = work.needs
     tried = plans(needs, work.devices, settings.memory, settings.processes_a_device, settings.processes)
     _tell_prediction(work, needs, tried[0], reporting.notice)
     for smaller, plan in enumerate(tried, start=1):
         try:
-            scores = _score_within(work, settings, plan, plan.needs_files(needs), reporting)
+            tried_work = work if smaller == 1 else alone
+            scores = _score_within(tried_work, settings, plan, plan.needs_files(needs), reporting)
         except torch.OutOfMemoryError:
             # Not retried in here: the exception holds on to what it ran out of memory with.
             then = "; trying a smaller plan" if smaller < len(tried) else ""
@@ -155,11 +179,19 @@ def _capture_and_replay(
     files = None
     if folder is not None:
         about = {"model": work.plan.cases[0].model.name, **work.facts}
-        files = CaptureFiles(folder, work.batch_names, about)
+        files = CaptureFiles(folder, work.batch_names, about, work.units)
     placement = plan.placement(files)
     scored, probes = work.plan.scored, work.plan.probes
     captured = capture(
-        work.loaded, work.layout, work.batches, scored, probes, reporting.progress, placement, calls=work.calls
+        work.loaded,
+        work.layout,
+        work.batches,
+        scored,
+        probes,
+        reporting.progress,
+        placement,
+        units=work.units,
+        calls=work.calls,
     )
     if captured.made < len(work.batches):
         kept = len(work.batches) - captured.made

@@ -11,6 +11,8 @@ from auto_quantize_model.engine.capture.chat import rendered
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
@@ -71,6 +73,14 @@ def tokenize(plan: PassPlan, loaded: LoadedModel) -> list[TokenBatch]:
     return [_batch(tokens, each, int(pad), dataset, loaded.device) for each in plan.batches]
 
 
+def together(batches: Sequence[TokenBatch]) -> TokenBatch:
+    """Batches of one padded length as one."""
+    if len(batches) == 1:
+        return batches[0]
+    parts = zip(*((each.input_ids, each.attention_mask, each.counted) for each in batches), strict=True)
+    return TokenBatch(*(torch.cat(of_all) for of_all in parts))
+
+
 def counted_logits(logits: Tensor, batch: TokenBatch) -> Tensor:
     """The logits of the positions that the loss counts, a row each."""
     return logits[:, :-1][batch.counted[:, :-1]]
@@ -78,9 +88,13 @@ def counted_logits(logits: Tensor, batch: TokenBatch) -> Tensor:
 
 def causal_loss(logits: Tensor, batch: TokenBatch) -> Tensor:
     """Cross-entropy with float32 logits, the mean over the batch's counted positions."""
-    predictions = counted_logits(logits, batch).float()
+    return counted_loss(counted_logits(logits, batch), batch)
+
+
+def counted_loss(logits: Tensor, batch: TokenBatch) -> Tensor:
+    """The same from the logits of those positions alone."""
     targets = batch.input_ids[:, 1:][batch.counted[:, :-1]]
-    return torch.nn.functional.cross_entropy(predictions, targets)
+    return torch.nn.functional.cross_entropy(logits.float(), targets)
 
 
 def _tokens(caption: Sample, plan: PassPlan, loaded: LoadedModel) -> list[int]:

@@ -12,12 +12,13 @@ import torch
 
 from auto_quantize_model.engine.capture.files import to_host
 from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, Head, names_of, recording
+from auto_quantize_model.engine.capture.units import REPRODUCED, one_by_one
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.errors import NotCoveredError
 from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.files import CaptureFiles
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.capture.recording import Recorder
+    from auto_quantize_model.engine.capture.units import Unit
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.reporting import Progress
     from auto_quantize_model.scores import Group
@@ -59,6 +61,10 @@ class GroupRows:
         return bool(self.inputs or any(self.calls.values())) and all(self.gradients.values())
 
 
+class RowsMeetError(Exception):
+    """A batch comes out otherwise beside others: this model's batches must run one by one."""
+
+
 class Captured:
     """A finished capture. Replay takes groups out of it one by one, so that their memory is freed."""
 
@@ -72,29 +78,40 @@ class Captured:
         self._placement = placement
         self._left = {"device": placement.device_bytes, "host": placement.host_bytes}
         self._heads: dict[int, Head] = {}
+        self._rows_apart = False
         self._problems: dict[str, str] = {}
         self._waiting = Counter(name for group in layout.groups for name in set(names_of(group)))
         """How many groups have still to take what is kept under a name: several may be scored at one module."""
 
-    def fill(self, recorder: Recorder, batches: Sequence[TokenBatch], progress: Progress) -> None:
-        """Capture every batch that is not there yet."""
+    def fill(
+        self, recorder: Recorder, batches: Sequence[TokenBatch], units: Sequence[Unit], progress: Progress
+    ) -> None:
+        """Capture every batch that is not there yet, those of a unit together."""
 
-        def make(index: int) -> Callable[[], None]:
-            taken = recorder.record(batches[index], scoring=index in self.scored)
+        def make(number: int) -> Callable[[], None]:
+            unit = units[number]
+            missing = unit if files is None else [index for index in unit if not files.has(index)]
+            taken = recorder.record([batches[index] for index in unit], scoring=unit[0] in self.scored)
+            self._check_rows_apart(recorder, [batches[index] for index in unit])
 
             def keep() -> None:
-                self._keep(index, taken)
-                self.made += 1
+                self._keep({index: each for index, each in zip(unit, taken, strict=True) if index in missing})
+                self.made += len(missing)
                 progress("capture", self.made, len(batches))
 
             return keep
 
         files = self._placement.files
         if files is None:
-            for index in range(len(batches)):
-                make(index)()
+            for number in range(len(units)):
+                make(number)()
         else:
-            do_each_once(range(len(batches)), files.has, make, files.lock)
+            there = files
+
+            def has(number: int) -> bool:
+                return all(there.has(index) for index in units[number])
+
+            do_each_once(range(len(units)), has, make, lambda number: there.lock(units[number][0]))
             for index in set(range(len(batches))) - set(self._heads):
                 self._heads[index] = files.read_head(index)
             if self.made < len(batches):
@@ -159,20 +176,30 @@ class Captured:
                         mine[name] = others[name] if self._waiting[name] > 1 else others.pop(name)  # type: ignore[assignment]
         return part
 
-    def _keep(self, index: int, batch: CapturedBatch) -> None:
-        self._heads[index] = Head(batch.maxima, batch.outside, batch.inner, batch.problems)
+    def _check_rows_apart(self, recorder: Recorder, unit: Sequence[TokenBatch]) -> None:
+        """Once a pass: whether a batch comes out beside others as it does alone."""
+        if len(unit) == 1 or self._rows_apart:
+            return
+        if not recorder.differs_alone(unit) <= REPRODUCED:
+            raise RowsMeetError
+        self._rows_apart = True
+
+    def _keep(self, unit: Mapping[int, CapturedBatch]) -> None:
         files = self._placement.files
-        if files is not None:
-            files.write(index, batch)
-        size = batch.nbytes
+        for index, batch in unit.items():
+            self._heads[index] = Head(batch.maxima, batch.outside, batch.inner, batch.problems)
+            if files is not None:
+                files.write(index, batch)
+        # The rows of a unit are parts of the same tensors, so they go to one place.
+        size = sum(batch.nbytes for batch in unit.values())
         if not size:
             return
         if size <= self._left["device"]:
             self._left["device"] -= size
-            self.batches[index] = batch
+            self.batches |= unit
         elif size <= self._left["host"] or files is None:
             self._left["host"] -= size
-            self.batches[index] = batch.moved(to_host)
+            self.batches |= {index: batch.moved(to_host) for index, batch in unit.items()}
 
     def _check(self) -> None:
         """Make sure that leaving out the uncounted positions left out nothing; one look for all groups."""
@@ -201,10 +228,14 @@ def capture(
     progress: Progress = silent,
     placement: Placement | None = None,
     *,
+    units: Sequence[Unit] | None = None,
     calls: bool = False,
 ) -> Captured:
-    """Run every batch once, or find it where it was kept; with `calls`, keep what every layer was called with."""
+    """Run every batch once, or find it where it was kept; with `calls`, keep what every layer was called with.
+
+    The batches of each of the `units` run together; by default all run one by one.
+    """
     captured = Captured(layout, scored, placement or Placement())
     with recording(loaded, layout, probes, calls=calls) as recorder:
-        captured.fill(recorder, batches, progress)
+        captured.fill(recorder, batches, units or one_by_one(batches), progress)
     return captured

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.units import Unit
 
 _CHECKSUMS = "crc32"
 _MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
@@ -41,10 +42,16 @@ class DamagedCaptureError(CaseError):
 class CaptureFiles:
     """The batches of one pass in a folder that several processes and passes may share."""
 
-    def __init__(self, folder: Path, names: Sequence[str], about: Mapping[str, Any]) -> None:
-        """Take the batches' names; `about` says what the folder's is made of, for people and for the listing."""
+    def __init__(
+        self, folder: Path, names: Sequence[str], about: Mapping[str, Any], units: Iterable[Unit] = ()
+    ) -> None:
+        """Take the batches' names, and which are made together.
+
+        `about` says what the folder's is made of, for people and for the listing.
+        """
         self.folder = folder
         self._names = names
+        self._made_with = {index: unit[0] for unit in units for index in unit}
         self._opened: dict[int, Any] = {}
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +67,8 @@ class CaptureFiles:
         return self._file(index).is_file()
 
     def lock(self, index: int) -> Path:
-        """The file to lock while a batch is made."""
-        return self._file(index).with_suffix(".lock")
+        """The file to lock while a batch is made: one for all that are made together."""
+        return self._file(self._made_with.get(index, index)).with_suffix(".lock")
 
     def write(self, index: int, batch: CapturedBatch) -> None:
         """Write a batch."""
@@ -149,18 +156,25 @@ class CaptureFiles:
         return DamagedCaptureError(f"{file}: damaged ({' '.join(reason.split())})")
 
 
-def batch_names(batches: Sequence[TokenBatch], scored: Iterable[int], probes: int) -> list[str]:
-    """What tells the batches of one model apart: their tokens, and what is done with them."""
+def batch_names(batches: Sequence[TokenBatch], units: Iterable[Unit], scored: Iterable[int], probes: int) -> list[str]:
+    """What tells the batches of one model apart: their tokens, what is done with them, and what runs beside them."""
+    tokens = [_digest(batch) for batch in batches]
     scoring = set(scored)
-    return [_name(batch, probes if index in scoring else None) for index, batch in enumerate(batches)]
+    names = list(tokens)
+    for unit in units:
+        beside = [tokens[index].encode() for index in unit]
+        for place, index in enumerate(unit):
+            # A batch that scores also runs the head and backward: only the same work gives the same bits.
+            done = f"scored-{probes}" if index in scoring else "calibrated"
+            name = tokens[index] if len(unit) == 1 else digest(str(place).encode(), *beside)
+            names[index] = f"{name}-{done}"
+    return names
 
 
-def _name(batch: TokenBatch, probes: int | None) -> str:
-    # A batch that scores also runs the head and backward: only the same work gives the same bits.
+def _digest(batch: TokenBatch) -> str:
     parts = (batch.input_ids, batch.attention_mask, batch.counted)
     shape = str(tuple(batch.input_ids.shape)).encode()
-    name = digest(shape, *(part.cpu().numpy().tobytes() for part in parts))
-    return f"{name}-{'calibrated' if probes is None else f'scored-{probes}'}"
+    return digest(shape, *(part.cpu().numpy().tobytes() for part in parts))
 
 
 def _named(batch: CapturedBatch) -> dict[str, Tensor]:

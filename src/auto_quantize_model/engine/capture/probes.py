@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
@@ -22,41 +20,55 @@ _TOKEN, _POSITION, _ENTRY = 0x2545F491, 0x1B873593, 0x3C6EF372
 """What tells apart numbers of different kinds that are equal."""
 _FACTORS = (0x6C8E9CF5, 0x7FEB352D)
 """Odd, and within the signed 32 bits that torch multiplies in."""
+_SIGN = -(1 << 31)
+
+AT_ONCE = {"cpu": 1 << 17, "cuda": 1 << 26}
+"""How many entries of the vocabulary, row after row, are worked out together: on CPU few enough to stay in cache."""
 
 
-def probe_gradients(logits: Tensor, batch: TokenBatch, probes: int) -> Iterator[Tensor]:
-    """What to send back through the model instead of the loss's gradient, from the counted positions' logits.
+def probe_gradients(logits: Tensor, batch: TokenBatch, probes: int) -> Tensor:
+    """What to send back through the model instead of the loss's gradient, by probe, from the counted positions' logits.
 
     Rows of different positions have independent signs, so that a caption's products may be added up before squaring.
     """
-    chances = torch.softmax(logits.detach().float(), dim=-1)
-    roots = chances.sqrt()
-    bits = _hashes(batch, logits.shape[-1])
-    for probe in range(probes):
-        signed = torch.where((bits >> probe) & 1 == 0, roots, -roots)
-        yield signed.sub_(chances * signed.sum(dim=-1, keepdim=True)).to(logits.dtype)
+    result = logits.new_empty((probes, *logits.shape))
+    hashes = _row_hashes(batch)
+    entries = _mixed(torch.arange(logits.shape[-1], dtype=torch.int32, device=logits.device) ^ _ENTRY)
+    step = max(AT_ONCE[logits.device.type] // len(entries), 1)
+    for start in range(0, len(logits), step):
+        part = slice(start, start + step)
+        bits = _mixed(hashes[part, None] ^ entries[None, :])
+        _fill(result[:, part], torch.softmax(logits[part].detach().float(), dim=-1), bits)
+    return result
 
 
-def _hashes(batch: TokenBatch, vocabulary: int) -> Tensor:
-    """A 32-bit hash of the caption, the position in it and the vocabulary entry, for every counted position.
+def _fill(gradients: Tensor, chances: Tensor, bits: Tensor) -> None:
+    """The gradients of some rows, by probe; each bit of a hash is a probe's sign."""
+    roots = chances.sqrt().view(torch.int32)
+    for probe, gradient in enumerate(gradients):
+        # A number's own sign is its highest bit.
+        signed = (bits << (31 - probe)).bitwise_and_(_SIGN).bitwise_xor_(roots).view(torch.float32)
+        gradient.copy_(signed.sub_(chances * signed.sum(dim=-1, keepdim=True)))
+
+
+def _row_hashes(batch: TokenBatch) -> Tensor:
+    """A 32-bit hash of the caption and the position in it, for every counted position.
 
     It depends on the caption's own tokens alone: not on its number, its batch, its padding or the device.
     """
     positions = (batch.attention_mask.cumsum(dim=1) - 1).int()
     terms = _mixed(batch.input_ids.int() ^ _mixed(positions ^ _TOKEN)) * batch.attention_mask.int()
     captions = _mixed(terms.sum(dim=1, dtype=torch.int32))
-    rows = _mixed(captions[:, None] ^ _mixed(positions ^ _POSITION))[batch.counted]
-    entries = _mixed(torch.arange(vocabulary, dtype=torch.int32, device=rows.device) ^ _ENTRY)
-    return _mixed(rows[:, None] ^ entries[None, :])
+    return _mixed(captions[:, None] ^ _mixed(positions ^ _POSITION))[batch.counted]
 
 
 def _mixed(values: Tensor) -> Tensor:
-    """Every bit of the result depends on every bit of the value: two rounds of multiplying and shifting."""
+    """Every bit of the result depends on every bit of the value, which is overwritten: two rounds of multiplying."""
     for factor in _FACTORS:
-        values = (values ^ _shifted(values, 16)) * factor
-    return values ^ _shifted(values, 15)
+        values = values.bitwise_xor_(_shifted(values, 16)).mul_(factor)
+    return values.bitwise_xor_(_shifted(values, 15))
 
 
 def _shifted(values: Tensor, places: int) -> Tensor:
     """Shifted right without the sign, which torch would draw in from the left."""
-    return (values >> places) & ((1 << (32 - places)) - 1)
+    return (values >> places).bitwise_and_((1 << (32 - places)) - 1)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.engine.capture.batches import causal_loss, counted_logits
+from auto_quantize_model.engine.capture.batches import counted_loss, together
 from auto_quantize_model.engine.capture.calls import Call, CallError, first_result
 from auto_quantize_model.engine.capture.probes import probe_gradients
+from auto_quantize_model.errors import NotCoveredError
 from auto_quantize_model.precision.conversion import quantized_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -97,23 +98,48 @@ class Recorder:
         self._probes = probes
         self._keep_calls = calls
         self._scoring = False
-        self._positions = 0
-        self._rows = self._other_rows = torch.empty(0)
+        self._positions: list[int] = []
+        self._counts: list[int] = []
+        self._rows = self._other_rows = self._states = torch.empty(0)
         self._begin_empty()
 
-    def record(self, batch: TokenBatch, *, scoring: bool) -> CapturedBatch:
-        """Run a batch: forward and backward if it scores, else forward and without logits."""
-        self._begin(batch, scoring=scoring)
+    def record(self, batches: Sequence[TokenBatch], *, scoring: bool) -> list[CapturedBatch]:
+        """Run batches of one padded length as one: forward and backward if they score, else forward without logits.
+
+        Each keeps a loss of its own. Where calls are kept, or a group is scored at a module, it must be one batch.
+        """
+        self._begin(batches, scoring=scoring)
+        joined = together(batches)
         if scoring:
-            self._score(batch)
+            self._score(joined, batches)
         else:
-            self._calibrate(batch)
+            self._calibrate(joined)
         return self._taken()
+
+    @torch.no_grad()
+    def differs_alone(self, batches: Sequence[TokenBatch]) -> float:
+        """How far the batches that just ran come out otherwise alone, relative to their largest state.
+
+        The first and the last of them are run: what one of them takes from the whole may be its own, not so for both.
+        """
+        first, *_, last = batches
+        beside = self._states[: len(first.input_ids)], self._states[-len(last.input_ids) :]
+        return max(self._difference(*each) for each in zip((first, last), beside, strict=True))
+
+    def _difference(self, batch: TokenBatch, beside: Tensor) -> float:
+        self._begin([batch], scoring=False)
+        self._calibrate(batch)
+        self._begin_empty()
+        return float((self._states - beside).abs().max() / self._states.abs().max())
 
     def attach(self) -> list[Any]:
         """Put the hooks onto the model; they go when their handles are removed."""
         model = self._loaded.model
-        handles = [model.get_input_embeddings().register_forward_hook(self._start_gradient)]
+        handles = [
+            model.get_input_embeddings().register_forward_hook(self._start_gradient),
+            model.base_model.register_forward_hook(self._on_states),
+            model.get_submodule(self._loaded.head).register_forward_pre_hook(self._take_counted),
+        ]
         for group in self._layout.groups:
             handles += self._attach_to_module(group) if group.scored_at else self._attach_to_layers(group)
         return handles
@@ -136,20 +162,28 @@ class Recorder:
             yield quantized.register_forward_pre_hook(self._on_inner_input(name, group))
 
     @torch.enable_grad()
-    def _score(self, batch: TokenBatch) -> None:
-        logits = self._loaded.model(**batch.inputs, use_cache=False).logits
-        causal_loss(logits, batch).backward(retain_graph=True)
-        counted = counted_logits(logits, batch)
-        for probe, gradient in enumerate(probe_gradients(counted, batch, self._probes), start=1):
-            counted.backward(gradient, retain_graph=probe < self._probes)
+    def _score(self, joined: TokenBatch, batches: Sequence[TokenBatch]) -> None:
+        logits = self._loaded.model(**joined.inputs, use_cache=False).logits
+        if logits.shape[:-1] != (1, len(self._rows)):
+            raise NotCoveredError("the model's head does not give logits for each token by itself")
+        gradients = logits.new_empty((1 + self._probes, *logits.shape))
+        parts = zip(batches, logits.detach()[0].split(self._counts), gradients.split(self._counts, dim=2), strict=True)
+        for batch, of_batch, (of_loss, *of_probes) in parts:
+            of_loss[0] = _loss_gradient(of_batch, batch)
+            for place, gradient in zip(of_probes, probe_gradients(of_batch, batch, self._probes), strict=True):
+                place[0] = gradient
+        for kind, gradient in enumerate(gradients):
+            logits.backward(gradient, retain_graph=kind < self._probes)
 
     @torch.no_grad()
     def _calibrate(self, batch: TokenBatch) -> None:
         self._loaded.model.base_model(**batch.inputs, use_cache=False)
 
-    def _begin(self, batch: TokenBatch, *, scoring: bool) -> None:
-        self._scoring, self._positions = scoring, batch.input_ids.numel()
-        counted = batch.counted.flatten()
+    def _begin(self, batches: Sequence[TokenBatch], *, scoring: bool) -> None:
+        self._scoring = scoring
+        self._positions = [batch.input_ids.numel() for batch in batches]
+        self._counts = [batch.loss_tokens for batch in batches] if scoring else []
+        counted = torch.cat([batch.counted.flatten() for batch in batches])
         self._rows, self._other_rows = counted.nonzero().squeeze(1), (~counted).nonzero().squeeze(1)
         self._begin_empty()
 
@@ -159,16 +193,17 @@ class Recorder:
         self._watched: set[str] = set()
         self._copies: dict[int, tuple[Tensor, Tensor]] = {}
         self._maxima: dict[str, Tensor] = {}
+        """Of each batch; of modules that are more than a product there is but one."""
         self._outside: list[Tensor] = []
-        self._inputs: dict[str, Tensor] = {}
-        self._gradients: dict[str, list[Tensor]] = {}
+        self._inputs: list[dict[str, Tensor]] = [{} for _ in self._counts]
+        self._gradients: list[dict[str, list[Tensor]]] = [{} for _ in self._counts]
         self._calls: dict[str, Call] = {}
         self._inner: dict[str, Tensor] = {}
         self._problems: dict[str, str] = {}
 
-    def _taken(self) -> CapturedBatch:
+    def _taken(self) -> list[CapturedBatch]:
         device = self._loaded.device
-        unseen, none = torch.full((), UNSEEN, device=device), torch.zeros((), device=device)
+        unseen, none = torch.full((len(self._positions),), UNSEEN, device=device), torch.zeros((), device=device)
         maxima = [self._maxima.get(group.name, unseen).to(device).float() for group in self._layout.groups]
         outside = [each.to(device).float() for each in self._outside]
         # Several groups may be scored at one module.
@@ -176,18 +211,31 @@ class Recorder:
         for group in self._layout.groups:
             (lost if group.name in self._problems else kept).update(names_of(group))
         lost -= kept
-        taken = CapturedBatch(
-            maxima=torch.stack(maxima),
-            outside=torch.stack([none, *outside]).amax(),
-            inputs=_without(self._inputs, lost),
-            gradients=_without(self._gradients, lost),
-            calls=_without(self._calls, lost),
-            inner={name: maximum.float() for name, maximum in self._inner.items()},
-            problems=self._problems,
-        )
+        taken = [
+            CapturedBatch(
+                maxima=of_batch,
+                outside=torch.stack([none, *outside]).amax(),
+                inputs=_without(self._inputs[number], lost) if self._scoring else {},
+                gradients=_without(self._gradients[number], lost) if self._scoring else {},
+                calls=_without(self._calls, lost),
+                inner={name: maximum.float() for name, maximum in self._inner.items()},
+                problems=self._problems,
+            )
+            for number, of_batch in enumerate(torch.stack(maxima, dim=1))
+        ]
         # What the model ran with must not outlive the batch.
         self._begin_empty()
         return taken
+
+    def _on_states(self, _module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+        self._states = output[0].detach()
+
+    def _take_counted(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        """Only what the loss counts gets logits: in a large vocabulary the others cost as much as a layer."""
+        if not self._scoring:
+            return None
+        states, *others = inputs
+        return (states.flatten(0, -2).index_select(0, self._rows.to(states.device))[None], *others)
 
     def _start_gradient(self, _module: nn.Module, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         # No parameter needs a gradient, so the graph starts at the embedded tokens.
@@ -196,7 +244,7 @@ class Recorder:
     def _on_input(self, name: str, group: Group) -> Any:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             self._check_once(name, group)
-            if inputs[0].numel() != self._positions * inputs[0].shape[-1]:
+            if inputs[0].numel() != sum(self._positions) * inputs[0].shape[-1]:
                 self._problems.setdefault(group.name, f"'{name}' does not see every token")
             if group.name in self._problems:
                 return
@@ -205,10 +253,11 @@ class Recorder:
                     self._problems[group.name] = f"'{name}' and '{group.name}' share a precision but not an input"
                 return
             self._seen[group.name] = inputs[0]
-            values = inputs[0].detach()
-            self._maxima[group.name] = values.abs().amax()
+            values = inputs[0].detach().flatten(0, -2)
+            self._maxima[group.name] = torch.stack([part.abs().amax() for part in values.split(self._positions)])
             if self._scoring:
-                self._inputs[group.name] = values.flatten(0, -2).index_select(0, self._rows.to(values.device))
+                for taken, part in zip(self._inputs, self._counted_of_each(values), strict=True):
+                    taken[group.name] = part
 
         return hook
 
@@ -216,7 +265,7 @@ class Recorder:
         def hook(_module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
             if group.scored_at:
                 self._check_once(name, group)
-                self._maxima.setdefault(group.name, torch.zeros((), device=self._loaded.device))
+                self._maxima.setdefault(group.name, torch.zeros(1, device=self._loaded.device))
             if not (self._scoring or self._keep_calls) or group.name in self._problems:
                 return
             try:
@@ -234,7 +283,7 @@ class Recorder:
             maximum = values.abs().amax()
             before = self._inner.get(name)
             self._inner[name] = maximum if before is None else torch.maximum(before, maximum)
-            whole = self._maxima.get(group.name, maximum)
+            whole = self._maxima.get(group.name, maximum[None])
             self._maxima[group.name] = torch.maximum(whole.to(maximum.device), maximum)
 
         return hook
@@ -242,7 +291,7 @@ class Recorder:
     def _on_output(self, name: str, group: Group) -> Any:
         def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             values = first_result(output)
-            if values.numel() != self._positions * values.shape[-1]:
+            if values.numel() != sum(self._positions) * values.shape[-1]:
                 self._problems.setdefault(group.name, f"'{name}' does not see every token")
             elif (
                 self._scoring
@@ -260,7 +309,8 @@ class Recorder:
 
         def hook(gradient: Tensor) -> None:
             rows = gradient.flatten(0, -2)
-            self._gradients.setdefault(name, []).append(rows.index_select(0, self._rows.to(rows.device)))
+            for taken, part in zip(self._gradients, self._counted_of_each(rows), strict=True):
+                taken.setdefault(name, []).append(part)
             if not len(self._other_rows):
                 return
             others = self._other_rows.to(rows.device)
@@ -273,6 +323,11 @@ class Recorder:
 
         return hook
 
+    def _counted_of_each(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """The rows that the loss counts, by batch."""
+        taken: tuple[Tensor, ...] = rows.index_select(0, self._rows.to(rows.device)).split(self._counts)
+        return taken
+
     def _check_once(self, name: str, group: Group) -> None:
         if (group.name, name) in self._called:
             self._problems.setdefault(group.name, f"'{name}' runs more than once a pass")
@@ -284,6 +339,13 @@ class Recorder:
             # The original is kept too: another tensor could get its number.
             self._copies[id(tensor)] = tensor, tensor.clone()
         return self._copies[id(tensor)][1]
+
+
+@torch.enable_grad()
+def _loss_gradient(logits: Tensor, batch: TokenBatch) -> Tensor:
+    leaf = logits.requires_grad_()
+    (gradient,) = torch.autograd.grad(counted_loss(leaf, batch), leaf)
+    return gradient
 
 
 def names_of(group: Group) -> tuple[str, ...]:
