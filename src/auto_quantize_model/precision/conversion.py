@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _QUANTIZED = "Quant"
 """How ModelOpt begins the name of a type that it has converted."""
-_INPUT = "input_quantizer"
+INPUT = "input_quantizer"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def _convert(model: Any, name: str) -> None:
 
 def input_name(layer: str) -> str:
     """The full name that ModelOpt gives the quantizer of a linear layer's input."""
-    return f"{layer}.{_INPUT}"
+    return f"{layer}.{INPUT}"
 
 
 def input_quantizers(model: Any, members: Iterable[str]) -> Iterator[tuple[str, Any]]:
@@ -123,7 +123,7 @@ def input_quantizers(model: Any, members: Iterable[str]) -> Iterator[tuple[str, 
 
     for member in members:
         for name, module in model.get_submodule(member).named_children():
-            if name.endswith(_INPUT) and isinstance(module, TensorQuantizer):
+            if name.endswith(INPUT) and isinstance(module, TensorQuantizer):
                 yield f"{member}.{name}", module
 
 
@@ -131,7 +131,7 @@ def quantized_inputs(model: Any, members: Iterable[str]) -> Iterator[tuple[str, 
     """What is given the inputs that would be quantized: their quantizers, by full names, or a layer as it was."""
     for member in members:
         module = model.get_submodule(member)
-        if isinstance(module, torch.nn.Linear) and not hasattr(module, _INPUT):
+        if isinstance(module, torch.nn.Linear) and not hasattr(module, INPUT):
             yield input_name(member), module
         else:
             yield from input_quantizers(model, [member])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from auto_quantize_model.precision.conversion import convert_linears, input_quantizers
+from auto_quantize_model.precision.conversion import INPUT, convert_linears, input_quantizers
 from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.quiet import modelopt_quiet
 
@@ -37,6 +37,24 @@ def set_up(root: Any, members: Sequence[str], quantizers: FormatQuantizers) -> N
         for name in _get_quantizer_attrs(module):
             setattr(module, name, _make_fresh_quantizer_for_attr(module, name))
         set_quantizer_by_cfg(module, [*_fitting(module, quantizers.entries), _NO_OUTPUT])
+
+
+def set_up_inputs(root: Any, members: Sequence[str], quantizers: FormatQuantizers) -> None:
+    """The same for the inputs alone: with many experts, it is the quantizers of the weights that take the time."""
+    from modelopt.torch.quantization.algorithms import _make_fresh_quantizer_for_attr
+    from modelopt.torch.quantization.conversion import set_quantizer_by_cfg
+
+    for member in members:
+        module = root.get_submodule(member)
+        names = [name for name, _ in _tensor_quantizers(module) if name.endswith(INPUT)]
+        for name in names:
+            setattr(module, name, _make_fresh_quantizer_for_attr(module, name))
+        of_inputs = [
+            {**entry, "quantizer_name": f"*{INPUT}"}
+            for entry in _fitting(module, quantizers.entries)
+            if any(fnmatch.fnmatch(name, entry["quantizer_name"]) for name in names)
+        ]
+        set_quantizer_by_cfg(module, of_inputs)
 
 
 def _fitting(module: Any, entries: Sequence[Any]) -> list[Any]:

@@ -23,6 +23,7 @@ from auto_quantize_model.precision.module_quantizers import (
     runs_by_row,
     set_input_maxima,
     set_up,
+    set_up_inputs,
     unquantized,
     weights_quantized,
 )
@@ -198,8 +199,13 @@ class ModuleWork:
         if self._set_up is quantizers and not quantizers.by_module:
             set_input_maxima(self._root, members, dict(way.maxima))
             return
-        set_up(self._root, members, quantizers)
         self._set_up = quantizers
+        if not quantizers.by_module and (quantizers.weight_key, 0) in self._weights:
+            # Its weights are quantized already, so that their quantizers will not be asked.
+            set_up_inputs(self._root, members, quantizers)
+            set_input_maxima(self._root, members, dict(way.maxima))
+            return
+        set_up(self._root, members, quantizers)
         if not quantizers.calibrated:
             return
         if quantizers.by_module:
