@@ -116,6 +116,13 @@ def test_experts_and_transposed_layers_equal_modelopt(model: str, suite_of: Call
         assert all(entry["predicted_kl"] > 0 for entry in entries.values() if entry["status"] == "scored")
 
 
+def test_formats_with_the_same_weights_equal_modelopt_one_after_another(suite_of: Callable[..., Suite]) -> None:
+    suite = suite_of(small_models.build_qwen3_moe)
+    pairs = ("wfp8_afp16", "wfp8_afp8", "wint8_afp8", "wint8_aint8", "wfp4_afp8", "wfp4_afp4")
+    for result in run_cases(suite.select(f"small and ({' or '.join(pairs)})"), device="cpu"):
+        assert_equal(result, at_least=4)
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_calibration_equals_modelopts(preset: str, llama_suite: Callable[..., Suite]) -> None:
     suite = llama_suite(*SIZES, f"quant_pair.format={{name: X, preset: {preset}}}", "suite.pairs=[wint8_aint8]")
