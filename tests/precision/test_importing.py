@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_modelopt_is_imported_without_the_compilers_back_end() -> None:
+def test_modelopt_is_imported_without_the_compilers_back_end_and_left_alone_at_the_end() -> None:
     code = (
         "import gc, sys\n"
         "from auto_quantize_model.precision.importing import import_modelopt\n"
@@ -24,9 +24,12 @@ def test_modelopt_is_imported_without_the_compilers_back_end() -> None:
         "assert gc.isenabled()\n"
         "assert 'modelopt.torch.quantization' in sys.modules\n"
         "print('torch._inductor.compile_fx' in sys.modules)\n"
+        "import atexit\n"
+        "atexit._run_exitfuncs()\n"
+        "print(gc.get_freeze_count() > 100_000)\n"
     )
     found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    assert found.stdout.split()[-1] == "False"
+    assert found.stdout.split()[-2:] == ["False", "True"]
 
 
 def test_what_is_decorated_meanwhile_is_compiled_when_it_first_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import gc
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+@functools.cache
 def import_modelopt() -> None:
     """Import ModelOpt's quantization; later imports of it find it there."""
     with collector_paused(), compiling_later():
         import modelopt.torch.quantization  # noqa: F401
+    # The interpreter's last collection would go through all that was imported, for a second, and free none of it.
+    atexit.register(gc.freeze)
 
 
 @contextlib.contextmanager
