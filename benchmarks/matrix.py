@@ -19,7 +19,16 @@ import torch
 from transformers import AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from auto_quantize_model import CaseError, load_suite
-from benchmarks.measuring import ProductCounter, Stages, product_rate, run, suite_of, timed, worst_difference
+from benchmarks.measuring import (
+    ProductCounter,
+    Stages,
+    product_rate,
+    run,
+    suite_of,
+    timed,
+    unshared_flops,
+    worst_difference,
+)
 from benchmarks.places import SUITE, TINY
 from benchmarks.random_qwen3_vl import Shape, build
 
@@ -83,6 +92,7 @@ def measure(model: str, reference: str, folder: Path) -> dict[str, Any]:
         "  replay's floor: its products at the measured rate (s)": floor,
         "  replay over its floor": stages.seconds["replay"] / floor,
         "  measured matrix-product rate (GFLOP/s)": rate / 1e9,
+        "  its products, of those that the cases would take alone": counter.flops / unshared_flops(ours),
         "  peak memory of the process (GiB)": peak,
         f"one more pair ({ADDED_PAIR}, 3 sizes) on a capture (s)": added.seconds["replay"],
         "ModelOpt case by case (s)" + ("" if all_compared else ", extrapolated size by size"): loop,

@@ -75,6 +75,17 @@ class ProductCounter:
             yield
 
 
+def unshared_flops(results: Sequence[CaseResult]) -> float:
+    """What replay's products would take if every case worked out its own: its sides, and the unquantized one."""
+    total = 0.0
+    for result in results:
+        scores = scores_of(result)
+        for each in scores.groups:
+            products = 1 + (1 if each.split is None else 3)
+            total += 2.0 * scores.loss_tokens * each.group.weights * products
+    return total
+
+
 def suite_of(folder: Path, model: str, family: str, dtype: str, *overrides: str) -> Suite:
     """The repository's matrix for one model, whose checkpoint lies in `folder/model/checkpoint`."""
     (folder / model / "model.yaml").write_text(f"family: {family}\ndtype: {dtype}\n", encoding="utf-8")

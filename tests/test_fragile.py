@@ -85,25 +85,60 @@ class TestTransformersAndGguf:
         message = changed("transformers", "its progress bar is no longer modeling_gguf_pytorch_utils.tqdm", self.FILE)
         assert capfd.readouterr().err == "", message
 
+    def test_names_and_values_of_a_gguf_file_are_worked_out_once(
+        self, gguf_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import gguf
+        from transformers import AutoConfig
+        from transformers import modeling_gguf_pytorch_utils as loading
+
+        calls: list[str] = []
+
+        def counted(module: Any, name: str) -> None:
+            real = getattr(module, name)
+
+            def count(*arguments: Any) -> Any:
+                calls.append(name)
+                return real(*arguments)
+
+            monkeypatch.setattr(module, name, count)
+
+        counted(gguf, "get_tensor_name_map")
+        counted(loading, "_gguf_parse_value")
+        checkpoint = open_checkpoint(gguf_file)
+        with checkpoint.being_loaded():
+            folder, arguments = checkpoint.source
+            model = LlamaForCausalLM(AutoConfig.from_pretrained(folder, **arguments))
+            values = calls.count("_gguf_parse_value")
+            loading.load_gguf_checkpoint(str(gguf_file), return_tensors=True, model_to_load=model)
+        message = changed("transformers", "it no longer looks up gguf.get_tensor_name_map", self.FILE)
+        assert calls.count("get_tensor_name_map") == 1, message
+        message = changed("transformers", "it no longer parses values by _gguf_parse_value", self.FILE)
+        assert calls.count("_gguf_parse_value") == values > 0, message
+
     def test_what_was_replaced_is_put_back(self, gguf_file: Path) -> None:
         import gguf
         from transformers import modeling_gguf_pytorch_utils as loading
 
-        before = (gguf.GGUFReader, loading.tqdm)
+        def now() -> list[Any]:
+            return [gguf.GGUFReader, gguf.get_tensor_name_map, loading.tqdm, loading._gguf_parse_value]
+
+        before = now()
         with open_checkpoint(gguf_file).being_loaded():
-            assert gguf.GGUFReader is not before[0]
-            assert loading.tqdm is not before[1]
-        assert (gguf.GGUFReader, loading.tqdm) == before
+            assert not any(one is other for one, other in zip(now(), before, strict=True))
+        assert now() == before
 
     def test_a_loader_that_looks_elsewhere_only_reads_more_often(
         self, gguf_file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from transformers import modeling_gguf_pytorch_utils as loading
 
-        monkeypatch.delattr(loading, "tqdm")
+        for name in ("tqdm", "_gguf_parse_value"):
+            monkeypatch.delattr(loading, name)
         with open_checkpoint(gguf_file).being_loaded():
             pass
         assert not hasattr(loading, "tqdm")
+        assert not hasattr(loading, "_gguf_parse_value")
 
 
 class TestTransformers:

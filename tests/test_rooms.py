@@ -25,6 +25,7 @@ ORDER = (
     "device_names",
     "git",
     "interrupts",
+    "collecting",
     "paths",
     "byte_sizes",
     "cache",

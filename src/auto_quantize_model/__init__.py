@@ -58,4 +58,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from auto_quantize_model.collecting import collector_paused
+
+    with collector_paused():
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import hashlib
 import math
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.flags import both_flags
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Callable, Container, Iterator
     from types import ModuleType
 
 SUFFIX = ".gguf"
@@ -49,15 +50,22 @@ class GgufFile(Checkpoint):
     def being_loaded(self) -> Iterator[None]:
         """Have the file read once, and without a progress bar.
 
-        transformers reads it again for the configuration, the weights and, twice, the tokenizer, at seconds each, and
-        shows a bar that no setting of it reaches. It offers no way to hand it a reader, so the names that it looks up
-        are replaced; where another version looks elsewhere, the file is only read more often.
+        transformers reads it again for the configuration, the weights and, twice, the tokenizer, at seconds each,
+        works out the names of all tensors again for every module of the model, and shows a bar that no setting of it
+        reaches. It offers no way to hand it a reader, so the names that it looks up are replaced; where another version
+        looks elsewhere, loading only takes longer.
         """
         import gguf
         from transformers import modeling_gguf_pytorch_utils as loading
 
         reader, read_other = self._reader, gguf.GGUFReader
+        names_of, parse = (
+            getattr(module, name, None)
+            for module, name in ((gguf, "get_tensor_name_map"), (loading, "_gguf_parse_value"))
+        )
         with (
+            _replaced(gguf, "get_tensor_name_map", _each_once(names_of)),
+            _replaced(loading, "_gguf_parse_value", _each_once(parse)),
             _replaced(gguf, "GGUFReader", lambda path: reader if Path(path) == self.path else read_other(path)),
             _replaced(loading, "tqdm", lambda items, **_: items),
         ):
@@ -103,6 +111,20 @@ class GgufFile(Checkpoint):
             return GGUFReader(self.path)
         except Exception as error:  # noqa: BLE001  the reader may raise anything at a broken file
             raise InputError(f"{self.path}: not a whole GGUF file ({one_line(error, 200)}); {self.fix}") from None
+
+
+def _each_once(function: Any) -> Callable[..., Any]:
+    """The same function, each of whose results is worked out once; of arrays, which have no hash, it knows each one."""
+    results: dict[Any, tuple[Any, Any]] = {}
+
+    def once(*arguments: Any) -> Any:
+        key = tuple(each if isinstance(each, Hashable) else id(each) for each in arguments)
+        if key not in results:
+            # The arguments are kept too: what has no hash goes by its number, which another could get.
+            results[key] = arguments, function(*arguments)
+        return results[key][1]
+
+    return once
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from auto_quantize_model.cli.options import (
 )
 from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
+from auto_quantize_model.collecting import collector_paused
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
@@ -111,7 +112,7 @@ def _run(
     console: Console,
 ) -> list[CaseResult]:
     captures = capture_settings(arguments)
-    with console.status("importing torch and ModelOpt"):
+    with console.status("importing torch and ModelOpt"), collector_paused():
         from auto_quantize_model.run import run_cases
     results: list[CaseResult] = []
     try:

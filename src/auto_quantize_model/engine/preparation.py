@@ -13,6 +13,7 @@ from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.plan import format_key
 from auto_quantize_model.precision.capability import Kernels, check_format, find_device
 from auto_quantize_model.precision.formats import resolve_format
+from auto_quantize_model.precision.importing import import_modelopt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,6 +64,7 @@ def prepare(
     measure: MeasureSettings,
 ) -> PreparedPass:
     """Find the device and the checkpoint, and resolve every format; `device` and `paths` win over the settings."""
+    import_modelopt()
     first = plan.cases[0]
     run_on = find_device(device or first.autoquant.device, first.model.devices)
     if run_on.index is not None:

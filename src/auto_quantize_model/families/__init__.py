@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.collecting import collector_paused
 from auto_quantize_model.families.causal_lm import load_causal_lm
 from auto_quantize_model.families.placement import place
 from auto_quantize_model.families.quiet import quiet_transformers
@@ -22,7 +23,7 @@ _LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl, "vlm": load_
 
 def load_model(settings: ModelSettings, checkpoint: Checkpoint, device: torch.device) -> LoadedModel:
     """Load a model in its family's way, frozen and in evaluation mode, and check its weights."""
-    with quiet_transformers(), checkpoint.being_loaded():
+    with collector_paused(), quiet_transformers(), checkpoint.being_loaded():
         loaded = _LOADERS[settings.family](checkpoint, settings.dtype)
     loaded.freeze()
     place(loaded, device)

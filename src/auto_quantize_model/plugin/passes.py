@@ -8,6 +8,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
+from auto_quantize_model.collecting import collector_paused
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.plugin.worker import processes_a_device, share_processors, take_gpu
 
@@ -114,7 +115,8 @@ class Passes:
         if self._worker is not None:
             share_processors()
         captures = self._captures(self._options.device or cases[0].autoquant.device)
-        from auto_quantize_model.run import run_cases
+        with collector_paused():
+            from auto_quantize_model.run import run_cases
 
         progress("import", 1, 1)
         progress("prepare", 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -15,8 +16,12 @@ _PACKAGES = {"modelopt": "nvidia-modelopt", "torch": "torch", "transformers": "t
 def describe_environment(device: torch.device) -> dict[str, str]:
     """Versions and the kind of processor; nothing that names a host or a path."""
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else _describe_processor()
-    versions = {name: metadata.version(package) for name, package in _PACKAGES.items()}
-    return {**versions, "python": platform.python_version(), "system": platform.system(), "hardware": hardware}
+    return {**_versions(), "python": platform.python_version(), "system": platform.system(), "hardware": hardware}
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(package) for name, package in _PACKAGES.items()}
 
 
 def _describe_processor() -> str:
