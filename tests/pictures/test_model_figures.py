@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.manifests import build, measured
+from tests.manifests import build, group_key, measured
 from tests.pictures.made_up import NOT_MEASURED, dense
 from tests.places import ROOT, SUITE
 
@@ -117,6 +117,15 @@ def test_the_answers_name_the_cheapest_pair_and_what_to_protect(suite: Suite) ->
     cheapest, protect, *_ = answers(ModelCases("tiny", manifests))
     assert "at 8 bits `wfp8_afp16`, 0.25 nats per token measured (the dearest, `wfp8_afp8`, 0.50" in cheapest
     assert "**layer 0 gate+up** (2 of 2 pairs)" in protect
+
+
+def test_the_answers_say_whether_weights_or_activations_cost_more(suite: Suite) -> None:
+    manifests = [build(case) for case in suite.select("tiny and small and (wfp8_afp8 or wfp8_afp16)")]
+    for entry in manifests[0]["layer_sensitivity"].values():
+        entry["split"] = {"weights": 3e-4, "activations": 1e-4, "interaction": None}
+    manifests[1]["layer_sensitivity"][group_key(0)]["split"] = None
+    (line,) = [each for each in answers(ModelCases("tiny", manifests)) if "Weights or activations" in each]
+    assert "the share `wfp8_afp8` 75%, the" in line
 
 
 def test_without_a_predicted_kl_there_is_nothing_to_draw(suite: Suite) -> None:
