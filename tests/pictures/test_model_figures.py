@@ -102,6 +102,12 @@ def test_labels_do_not_cover_each_other(suite: Suite) -> None:
     places = [(float(each.get("x") or 0), float(each.get("y") or 0)) for each in labels]
     assert len(places) == 10
     assert all(a is b or a[0] != b[0] or abs(a[1] - b[1]) >= 12 for a in places for b in places)
+    (dots,) = [each.get("d") or "" for each in parsed(figure).iter(f"{SVG}path") if each.get("class") == "p dot"][1:]
+    marks = [tuple(map(float, mark)) for mark in re.findall(r"M(\S+) (\S+)h0", dots)]
+    assert len(marks) == 10
+    for label, (x, y) in zip(labels, places, strict=True):
+        end = x + 6.5 * len(label.text or "")
+        assert not [mark for mark in marks if x < mark[0] < end and y - 10 < mark[1] < y]
 
 
 def test_sizes_that_say_the_same_say_why(suite: Suite) -> None:

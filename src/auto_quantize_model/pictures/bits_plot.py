@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.pictures.log_scale import log_scale
@@ -18,6 +19,9 @@ WIDTH = 600.0
 _LEFT, _RIGHT = 58.0, 588.0
 _LABELS, _LINE = 146.0, 15.0
 """Room to the right of the most bits, and the height of a label."""
+_MARK = 6.0
+"""Half the width of a mark, with some air."""
+_BESIDE_A_MARK = 11.0
 _MOVED = 3.0
 """From here on a label needs a line to its point."""
 _FRONT_POINTS = 80
@@ -41,12 +45,31 @@ class Point:
         return self.predicted if self.predicted is not None else self.measured
 
     @property
+    def drawn(self) -> list[float]:
+        """The costs at which it has a mark."""
+        return [kl for kl in (self.predicted, self.measured) if kl]
+
+    @property
     def told(self) -> str:
         """In words, for those who cannot see it."""
         predicted = None if self.predicted is None else f"predicted {nats(self.predicted)}"
         measured = None if self.measured is None else f"measured {nats(self.measured)}"
         what = "recipe " if self.is_recipe else ""
         return f"{what}{self.name}: {', '.join(filter(None, (f'{self.bits:.3g} bits', predicted, measured)))}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Box:
+    """What a label must not cover."""
+
+    y: float
+    left: float
+    right: float
+    distance: float
+    """How far from it, up or down, a label is beside it."""
+
+    def meets(self, y: float, left: float, right: float) -> bool:
+        return abs(y - self.y) < self.distance and left < self.right and right > self.left
 
 
 class BitsPlot:
@@ -123,18 +146,24 @@ class BitsPlot:
         drawing.path([ring(self._x(each.bits), scale.at(each.cost or 0.0), 9) for each in ringed], "o thin")
 
     def _labels(self, drawing: Drawing) -> None:
-        """Beside the points, moved down where they would cover each other, with a line to what they are of."""
-        taken: list[tuple[float, float, float]] = []
+        """Beside the points, moved where they would cover another or a mark, with a line to what they are of."""
+        taken = [
+            _Box(self._scale.at(kl), self._x(each.bits) - _MARK, self._x(each.bits) + _MARK, _BESIDE_A_MARK)
+            for each in self._points
+            for kl in each.drawn
+        ]
         leaders, texts = [], []
         for point in sorted(self._points, key=lambda each: self._scale.at(each.cost or 0.0)):
             place = self._x(point.bits), self._scale.at(point.cost or 0.0)
             text = f"{point.name} {engineering(point.cost or 0.0)}"
-            left, width = place[0] + 12, 6.9 * len(text)
-            y = place[1]
-            while any(abs(y - its) < _LINE and left < end and left + width > start for its, start, end in taken):
-                y += 1
-            taken.append((y, left, left + width))
-            if y - place[1] > _MOVED:
+            left = place[0] + 12
+            right = left + 6.9 * len(text)
+            # Down first, and only as far as there is a plot above.
+            moves = (move for step in itertools.count() for move in (step, -step) if place[1] + move >= self._top)
+            heights = (place[1] + move for move in moves)
+            y = next(each for each in heights if not any(its.meets(each, left, right) for its in taken))
+            taken.append(_Box(y, left, right, _LINE))
+            if abs(y - place[1]) > _MOVED:
                 leaders.append(f"M{number(place[0] + 4)} {number(place[1])}L{number(left - 2)} {number(y)}")
             texts.append((left, y + 4, text))
         drawing.path(leaders, "axis")
