@@ -105,7 +105,12 @@ def test_its_files_are_made_anew_without_measuring(guarded: pytest.Pytester) -> 
     files = recipe_files(solve_committed(case), Proof(measured | {"captions": captions}, ()))
     write_files(case.folder, files | {"recipe.svg": "of another version", "recipe.md": "", "pareto.json": "{}"})
     drifted = guarded.runpytest_subprocess("-m", "not gpu")
-    drifted.stdout.fnmatch_lines(["*recipe.svg: not the figure of the files beside it"])
+    drifted.stdout.fnmatch_lines(
+        [
+            "*recipe.svg: not the figure of the files beside it",
+            "to make it anew: pytest -m gpu * -k qwen3_vl_tiny-mine --sensitivity-report-only --publish",
+        ]
+    )
     again = ("-m", "gpu", "--sensitivity-report-only")
     guarded.runpytest_subprocess(*again, "--sensitivity-output", "out").assert_outcomes(passed=1)
     assert {file.name for file in (guarded.path / "out" / "qwen3_vl_tiny" / "recipes" / "mine").iterdir()} == set(files)

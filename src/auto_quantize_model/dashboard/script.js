@@ -246,7 +246,7 @@ function bitsAgainstKl() {
       const [px, py] = [x(each.bits), made.y(each.predicted || each.measured)];
       const tell = `${each.recipe ? "recipe " : ""}${each.name}: ${each.bits} bits, predicted ${engineering(each.predicted, 3)}, measured ${engineering(each.measured, 3)} nats per token`;
       const [left, right] = [px + 12, px + 12 + 7.4 * each.name.length];
-      const free = (at) => at > 12 && !taken.some(([start, end, ty, distance]) => left < end && right > start && Math.abs(ty - at) < distance);
+      const free = (at) => !(at <= 12) && !taken.some(([start, end, ty, distance]) => left < end && right > start && Math.abs(ty - at) < distance);
       let step = 0;
       while (!free(py + 4 + step)) step = step > 0 ? -step : 1 - step;
       const labelY = py + 4 + step;

@@ -12,6 +12,7 @@ from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.comparison.compare import LEAST_FOR_MEASURED
 from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.options import REPORT_ONLY
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.passes import third_parties_quiet
@@ -62,7 +63,7 @@ class RecipeCheck:
         problems = list(drift(self.case, recipe, document))
         if problems:
             more = [f"and {len(problems) - _MOST_LINES} more"] if len(problems) > _MOST_LINES else []
-            self._fail("\n".join([*problems[:_MOST_LINES], *more]))
+            self._fail("\n".join([*problems[:_MOST_LINES], *more]), *self._without_measuring(recipe, document))
 
     def check_measured(self) -> None:
         """Fail unless the recipe measures as committed and no pair alone is better; while publishing, write it.
@@ -149,6 +150,14 @@ class RecipeCheck:
             self._fail(f"{display_path(self.case.folder)}: no such recipe is committed")
         return document
 
-    def _fail(self, message: str) -> NoReturn:
-        command = publish_command(display_path(self._suite.path.parent), self.case.id)
+    @staticmethod
+    def _without_measuring(recipe: Recipe, document: dict[str, Any]) -> list[str]:
+        """The option that makes its files anew, where what was measured is still of this recipe."""
+        try:
+            return [] if committed_proof(recipe, document) is None else [REPORT_ONLY.pytest_flag]
+        except InputError:
+            return []
+
+    def _fail(self, message: str, *options: str) -> NoReturn:
+        command = publish_command(display_path(self._suite.path.parent), self.case.id, *options)
         fail(f"{self.case.id}: {message}\nto make it anew: {command}")

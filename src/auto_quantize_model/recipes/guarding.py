@@ -92,7 +92,7 @@ def _committed_figure(recipe_case: RecipeCase, document: Mapping[str, Any]) -> s
     try:
         pareto = json.loads((recipe_case.folder / _PARETO).read_bytes())
         return recipe_figure.render_recipe_figure(document, pareto)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
