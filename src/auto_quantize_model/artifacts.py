@@ -11,7 +11,7 @@ import yaml
 from auto_quantize_model.manifest.document import check_manifest, dumps, mapping
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.probe_sums import SUFFIX, dump_probe_sums, probe_sums_of
-from auto_quantize_model.pictures import case_figure
+from auto_quantize_model.pictures import case_figure, recipe_figure
 from auto_quantize_model.reports import json_report, markdown
 from auto_quantize_model.whole_files import write_files
 
@@ -27,7 +27,7 @@ _RENDERERS = {
     case_figure.NAME: case_figure.render,
 }
 REPORT_NAMES = tuple(_RENDERERS)
-RECIPE_NAMES = ("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json")
+RECIPE_NAMES = ("recipe.yaml", "recipe.json", "recipe.md", recipe_figure.NAME, "pareto.json", "quant_cfg.json")
 """The files that every recipe has."""
 RUNTIME_NAMES = {
     "modelopt_recipe": "modelopt_recipe.yaml",

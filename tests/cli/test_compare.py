@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -218,6 +219,49 @@ def test_revisions_are_read_without_touching_the_work_tree(tree: Path, run: Any)
     assert file.read_bytes() == dirty
     changed = subprocess.run(["git", "status", "--porcelain"], check=True, capture_output=True, text=True)  # noqa: S607
     assert changed.stdout == f" M {below}\n"
+
+
+def test_what_the_last_publish_changed(tree: Path, run: Any) -> None:
+    ask = ("--last-publish", "models/qwen3_vl_tiny")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert "knows of nothing before the last publish" in run(*ask)[2]
+    file = file_of(tree, "wfp8_afp8")
+    change(file, raise_group)
+    status, out, _ = run(*ask)
+    assert status == 1
+    assert out.startswith("last publish: not committed yet\n")
+    git("commit", "-am", "Score anew: a|b")
+    # Neither a report nor another folder is a publish.
+    (file.parent / "per-layer-sensitivity.md").write_text("another form", encoding="utf-8")
+    (tree / "elsewhere").write_text("", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "third")
+    status, out, _ = run(*ask)
+    assert status == 1
+    assert re.match(r"last publish: [0-9a-f]{7,} of \d{4}-\d\d-\d\d: Score anew: a\|b\n", out)
+    assert [line.count(" identical ") for line in out.splitlines()].count(1) == 3
+    assert "layers.0.mlp.gate_proj" in out
+    report = json.loads(run(*ask, "--format", "json")[1])
+    (drifted,) = [case for case in report["cases"] if case["verdict"] == "drift"]
+    assert drifted["groups"][0]["ratio"] == pytest.approx(1.03)
+
+
+def test_the_last_publish_is_asked_for_alone_and_in_a_repository(tree: Path, run: Any) -> None:
+    (tree / "empty").mkdir()
+    for words, message in (
+        (("--last-publish",), "models: not in a git repository"),
+        (("models", "--last-publish"), "leave 'models' out"),
+        (("models",), "name two sources"),
+        (("--last-publish", "nowhere"), "nowhere: no folder"),
+    ):
+        status, out, err = run(*words)
+        assert (status, out) == (2, "")
+        assert message in err
+        assert err.count("\n") == 1
+    git("init")
+    assert "empty: no commit has a manifest of it" in run("--last-publish", "empty")[2]
 
 
 def test_manifests_of_an_earlier_version_of_the_schema_are_still_compared(tree: Path, run: Any) -> None:

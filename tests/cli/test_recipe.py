@@ -25,7 +25,7 @@ def test_it_writes_every_file_and_says_what_it_chose(tmp_path: Path, capsys: pyt
     assert recipe("--bits", "6", "--pairs", pairs, "--runtime", "vllm", "--output", str(tmp_path / "r")) == 0
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert names == {
-        *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
+        *("recipe.yaml", "recipe.json", "recipe.md", "recipe.svg", "pareto.json", "quant_cfg.json"),
         "hf_quant_config.json",
     }
     document = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,19 +12,18 @@ from hypothesis import strategies as st
 from tests.dashboard.browser import ask, needs_chromium
 from tests.manifests import build, group_key, measured
 from tests.pictures.made_up import NOT_MEASURED, dense
-from tests.places import SUITE
+from tests.places import ROOT, SUITE
 
 from auto_quantize_model import load_suite
 from auto_quantize_model.cases.settings import Tolerances
 from auto_quantize_model.cli import main
-from auto_quantize_model.comparison.sources import Source
+from auto_quantize_model.comparison.sources import Source, read_source
 from auto_quantize_model.dashboard.page import render_page
 from auto_quantize_model.dashboard.page_data import Remark, page_data
 from auto_quantize_model.manifest.document import dumps
+from auto_quantize_model.reports.committed_recipes import read_recipes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from auto_quantize_model import Suite
 
 HOSTILE = "a|b\n<script>alert(1)</script>\x1b[31m</script><!--"
@@ -205,6 +204,32 @@ def test_in_a_browser_tables_sort_filter_and_tell_by_pointer_and_keyboard(
     assert told["landmarks"] == [1, 1, 1, 1]
     assert not told["wider"]
     assert "Verdict: drift" in told["verdict"]
+
+
+LOOK = """
+const meet = (a, b) => a.left < b.right && a.right > b.left && a.top + 3 < b.bottom && a.bottom - 3 > b.top;
+const all = (what) => [...document.querySelectorAll(`#bits svg g ${what}`)];
+const boxes = (what) => all(what).map((each) => each.getBoundingClientRect());
+const [labels, marks] = [boxes("text"), [...boxes("circle"), ...boxes("rect"), ...boxes("path.orange")]];
+return {
+  wider: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  smallest: Math.min(...labels.map((each) => each.height)),
+  covered: labels.filter((label, at) => [...marks, ...labels.slice(at + 1)].some((other) => meet(label, other))).length,
+  labels: labels.length,
+};
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 800, 400])
+def test_in_a_browser_what_is_published_can_be_read_at_any_width(tmp_path: Path, width: int) -> None:
+    published = read_source(str(ROOT / "models"))
+    recipes = {model: read_recipes(ROOT / "models" / model, Path.read_bytes) for model in ("qwen3_vl_tiny",)}
+    told = ask(page_of(published, recipes=recipes), LOOK, tmp_path, width=width)["told"]
+    assert told["wider"] <= 0
+    assert told["smallest"] >= 12
+    assert told["covered"] == 0
+    assert told["labels"] == 12
 
 
 @needs_chromium

@@ -40,6 +40,8 @@ RUN_BY_A_TEST = {
     "::test_the_committed_baseline_is_explained_by_default",
     "python -m auto_quantize_model run --modelopt-recipe general/auto_quantize/nvfp4_fp8_at_5p4bits "
     "-k tiny and small": "tests/recipes/test_modelopt_recipes.py::test_run_shows_both_choices_and_writes_them",
+    "python -m auto_quantize_model compare --last-publish": "tests/cli/test_compare.py"
+    "::test_what_the_last_publish_changed",
     "nox -s kills": "tests/faults/test_kills.py::test_the_next_run_succeeds_and_leaves_nothing_half_done",
     "python docs/generate.py": "tests/docs/test_pages.py::test_a_generated_page_is_up_to_date",
     "python models/qwen3_vl_tiny/captions generate": "tests/captions/test_embedded_command.py"

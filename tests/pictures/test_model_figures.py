@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.manifests import build, measured
+from tests.manifests import build, group_key, measured
 from tests.pictures.made_up import NOT_MEASURED, dense
 from tests.places import ROOT, SUITE
 
@@ -102,6 +102,12 @@ def test_labels_do_not_cover_each_other(suite: Suite) -> None:
     places = [(float(each.get("x") or 0), float(each.get("y") or 0)) for each in labels]
     assert len(places) == 10
     assert all(a is b or a[0] != b[0] or abs(a[1] - b[1]) >= 12 for a in places for b in places)
+    (dots,) = [each.get("d") or "" for each in parsed(figure).iter(f"{SVG}path") if each.get("class") == "p dot"][1:]
+    marks = [tuple(map(float, mark)) for mark in re.findall(r"M(\S+) (\S+)h0", dots)]
+    assert len(marks) == 10
+    for label, (x, y) in zip(labels, places, strict=True):
+        end = x + 6.5 * len(label.text or "")
+        assert not [mark for mark in marks if x < mark[0] < end and y - 10 < mark[1] < y]
 
 
 def test_sizes_that_say_the_same_say_why(suite: Suite) -> None:
@@ -117,6 +123,15 @@ def test_the_answers_name_the_cheapest_pair_and_what_to_protect(suite: Suite) ->
     cheapest, protect, *_ = answers(ModelCases("tiny", manifests))
     assert "at 8 bits `wfp8_afp16`, 0.25 nats per token measured (the dearest, `wfp8_afp8`, 0.50" in cheapest
     assert "**layer 0 gate+up** (2 of 2 pairs)" in protect
+
+
+def test_the_answers_say_whether_weights_or_activations_cost_more(suite: Suite) -> None:
+    manifests = [build(case) for case in suite.select("tiny and small and (wfp8_afp8 or wfp8_afp16)")]
+    for entry in manifests[0]["layer_sensitivity"].values():
+        entry["split"] = {"weights": 3e-4, "activations": 1e-4, "interaction": None}
+    manifests[1]["layer_sensitivity"][group_key(0)]["split"] = None
+    (line,) = [each for each in answers(ModelCases("tiny", manifests)) if "Weights or activations" in each]
+    assert "the share `wfp8_afp8` 75%, the" in line
 
 
 def test_without_a_predicted_kl_there_is_nothing_to_draw(suite: Suite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,18 @@ def summary_of(project: Project) -> dict[str, Any]:
     return {record["case"]: record for record in found["cases"]}
 
 
+def junit_properties(project: Project) -> dict[str, dict[str, str]]:
+    """What pytest's JUnit file says of each case; the record itself, which is JSON, is there too."""
+    tree = ET.parse(project.root / "junit.xml")  # noqa: S314  what the session wrote
+    found = {}
+    for test in tree.iter("testcase"):
+        shown = {str(each.get("name")): str(each.get("value")) for each in test.iter("property")}
+        case = str(test.get("name")).partition("[")[2].partition("]")[0]
+        found[case] = {name: value for name, value in shown.items() if name.startswith("sensitivity_")}
+    assert set(found) == set(CASES)
+    return found
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_publishes_compares_and_tells_the_same(project: Project, mode: str) -> None:
     project.write_suite(models=["one", "two"])
@@ -40,7 +53,7 @@ def test_every_mode_publishes_compares_and_tells_the_same(project: Project, mode
     expected, artifacts = project.files(), project.files("out")
     project.edit_manifest(CASES[1], scaled(2, 1.05))
 
-    result = project.run_apart(*MODES[mode], "--sensitivity-json", "summary.json")
+    result = project.run_apart(*MODES[mode], "--sensitivity-json", "summary.json", "--junit-xml", "junit.xml")
 
     result.assert_outcomes(passed=3, failed=1)
     assert project.files("out") == artifacts
@@ -48,6 +61,13 @@ def test_every_mode_publishes_compares_and_tells_the_same(project: Project, mode
     assert {case: records[case]["verdict"] for case in CASES} == dict.fromkeys(CASES, "identical") | {CASES[1]: "drift"}
     assert records[CASES[1]]["outcome"] == "failed"
     assert "x0.952" in result.stdout.str()
+    for case, shown in junit_properties(project).items():
+        kl, costliest = records[case]["total_predicted_kl"], records[case]["costliest"][0]
+        assert shown == {
+            "sensitivity_verdict": records[case]["verdict"],
+            "sensitivity_kl": str(kl),
+            "sensitivity_costliest": costliest,
+        } | ({"sensitivity_moved_most": records[case]["worst_group"]} if case == CASES[1] else {})
     if mode == "loadgroup":
         result = project.run_apart(*MODES[mode], "--publish")
         result.assert_outcomes(passed=4)

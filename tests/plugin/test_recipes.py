@@ -15,6 +15,7 @@ from tests.places import ROOT, TINY
 from auto_quantize_model import load_suite
 from auto_quantize_model.recipes.files import recipe_files
 from auto_quantize_model.recipes.guarding import solve_committed
+from auto_quantize_model.recipes.proof import Proof
 from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def test_a_recipe_is_published_and_guarded(guarded: pytest.Pytester) -> None:
     document = json.loads((folder_of(guarded) / "recipe.json").read_text(encoding="utf-8"))
     assert document["measured"]["kl"] == pytest.approx(document["predicted_kl"], rel=0.5)
     assert {path.name for path in folder_of(guarded).iterdir()} == {
-        *("recipe.yaml", "recipe.json", "recipe.md", "pareto.json", "quant_cfg.json"),
+        *("recipe.yaml", "recipe.json", "recipe.md", "recipe.svg", "pareto.json", "quant_cfg.json"),
         "modelopt_recipe.yaml",
     }
     again = guarded.runpytest_subprocess("--sensitivity-device", "cpu", "-n2", "--dist", "loadgroup")
@@ -93,6 +94,43 @@ def test_what_drifts_is_named(guarded: pytest.Pytester) -> None:
             "*quant_cfg.json: missing",
         ]
     )
+
+
+@pytest.mark.usefixtures("light_python")
+def test_its_files_are_made_anew_without_measuring(guarded: pytest.Pytester) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    measured = {"kl": 2e-3, "kl_ci95": [1e-3, 3e-3], "loss_change": 0.0, "loss_change_ci95": [0.0, 0.0]}
+    measured |= {"top1_agreement": 1.0, "top1_agreement_ci95": [1.0, 1.0]}
+    captions = {"file": "x.txt", "samples": 4, "loss_tokens": 40, "sha256": "a" * 64}
+    files = recipe_files(solve_committed(case), Proof(measured | {"captions": captions}, ()))
+    write_files(case.folder, files | {"recipe.svg": "of another version", "recipe.md": "", "pareto.json": "{}"})
+    drifted = guarded.runpytest_subprocess("-m", "not gpu")
+    drifted.stdout.fnmatch_lines(
+        [
+            "*recipe.svg: not the figure of the files beside it",
+            "to make it anew: pytest -m gpu * -k qwen3_vl_tiny-mine --sensitivity-report-only --publish",
+        ]
+    )
+    again = ("-m", "gpu", "--sensitivity-report-only")
+    guarded.runpytest_subprocess(*again, "--sensitivity-output", "out").assert_outcomes(passed=1)
+    assert {file.name for file in (guarded.path / "out" / "qwen3_vl_tiny" / "recipes" / "mine").iterdir()} == set(files)
+    assert (case.folder / "recipe.md").read_text(encoding="utf-8") == ""
+    guarded.runpytest_subprocess(*again, "--publish").assert_outcomes(passed=1)
+    assert {name: (case.folder / name).read_text(encoding="utf-8") for name in files} == files
+    assert "measured 0.0020 nats" in files["recipe.svg"]
+    guarded.runpytest_subprocess("-m", "not gpu").assert_outcomes(passed=1)
+
+
+@pytest.mark.usefixtures("light_python")
+def test_a_proof_of_another_recipe_is_not_taken_over(guarded: pytest.Pytester) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    files = recipe_files(solve_committed(case), None)
+    write_files(case.folder, files | {"recipe.json": files["recipe.json"].replace('"wfp4_afp16"', '"wint8_afp16"')})
+    before = (case.folder / "recipe.json").read_bytes()
+    result = guarded.runpytest_subprocess("-m", "gpu", "--sensitivity-report-only", "--publish")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*mine: the manifests give another recipe than the one that was measured*"])
+    assert (case.folder / "recipe.json").read_bytes() == before
 
 
 @pytest.mark.usefixtures("light_python")

@@ -13,7 +13,7 @@ from tests.places import ROOT, SUITE
 from tests.recipes.committed import WEIGHTS_ONLY, files, manifest_file
 
 from auto_quantize_model import InputError, Recipe, solve_recipe
-from auto_quantize_model.artifacts import RECIPE_FILES
+from auto_quantize_model.artifacts import RECIPE_FILES, RUNTIME_NAMES
 from auto_quantize_model.cases.suite import load_runtime
 from auto_quantize_model.manifest.document import read_manifest
 from auto_quantize_model.recipes.candidates import Source, candidates
@@ -153,7 +153,7 @@ def test_every_runtime_gets_a_recipe(name: str) -> None:
     files_of = recipe_files(solve_recipe(files("wfp8_afp8"), budget=9, runtime=runtime), None)
     own = {"modelopt_recipe": "modelopt_recipe.yaml", "hf_quant_config": "hf_quant_config.json"}
     own["compressed_tensors"] = "quantization_config.json"
-    assert {name for name in files_of if name in RECIPE_FILES[5:]} == {own[runtime.writes]}
+    assert {name for name in files_of if name in RUNTIME_NAMES.values()} == {own[runtime.writes]}
 
 
 @pytest.mark.parametrize("name", RUNTIMES)

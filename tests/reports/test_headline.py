@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,7 +8,7 @@ from tests.manifests import build, group_key, measured
 from tests.places import SUITE
 
 from auto_quantize_model import load_suite
-from auto_quantize_model.reports import markdown
+from auto_quantize_model.reports import json_report, markdown
 from auto_quantize_model.reports.headline import ranked, sentences
 from auto_quantize_model.reports.places import Place, places
 from auto_quantize_model.reports.quantities import digits, engineering, nats, unit_for
@@ -56,6 +57,25 @@ def test_what_is_not_covered_is_said_at_once(case: Case) -> None:
     manifest["scheme"]["coverage_fraction"] = 0.75
     manifest["layer_sensitivity"][group_key(1)] |= {"status": "not_covered", "reason": "its layers are convolutions"}
     assert told(manifest)[-1].startswith("75 % of the weights were scored; one row has no score, the largest ")
+
+
+def test_what_a_group_has_that_few_have_is_in_both_reports(case: Case) -> None:
+    manifest = build(case)
+    entries = manifest["layer_sensitivity"]
+    told = {"status": "not_covered", "reason": "it runs *twice* a | pass", "weight_share": 0.125, "importance": None}
+    entries[group_key(1)] |= told
+    entries[group_key(0)] |= {"score_boundary": ["a.self_attn", "b.mlp"], "cost_weight": 0.25}
+    text = markdown.render(manifest).replace(r"\|", "/")
+    lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    header, _, first, *others = lines
+    assert header[-4:] == ["Why Not Covered", "Share of Weights", "Scored At", "Cost Weight"]
+    assert first[-4:] == ["n/a", "n/a", "a.self_attn, b.mlp", "0.25"]
+    assert [row[-4:] for row in others if row[-4] != "n/a"] == [[r"it runs \*twice\* a / pass", "12.50%", "n/a", "n/a"]]
+    reported = json.loads(json_report.render(manifest))["layer_sensitivity"]
+    (not_covered,) = [row for row in reported if row["status"] == "not_covered"]
+    assert (not_covered["reason"], not_covered["weight_share"]) == (told["reason"], 0.125)
+    assert (reported[0]["score_boundary"], reported[0]["cost_weight"]) == (["a.self_attn", "b.mlp"], 0.25)
+    assert "Why Not Covered" not in markdown.render(build(case))
 
 
 def test_half_may_take_many_groups(case: Case) -> None:

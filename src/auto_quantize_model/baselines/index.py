@@ -124,10 +124,10 @@ def _lines(
         return
     if cases.predicted:
         yield from answers(cases)
-        log = f"git log -1 -- {_cases(suite, model)[0].models_root.name}/{model}/layer-analysis"
+        folder = f"{_cases(suite, model)[0].models_root.name}/{model}"
         yield (
-            f"- **What did the last publish change?** {code(log)} names the commit and its reasons, "
-            "`python -m auto_quantize_model compare COMMIT^ COMMIT` shows what moved."
+            "- **What did the last publish change?** "
+            f"{code(f'python -m auto_quantize_model compare --last-publish {folder}')} says it of every case."
         )
         yield ""
         for name in FIGURE_NAMES:

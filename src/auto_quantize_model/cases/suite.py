@@ -100,7 +100,12 @@ class RecipeCase:
     @property
     def folder(self) -> Path:
         """Where its committed files are."""
-        return self.models_root / self.cases[0].model.name / "recipes" / self.recipe.name
+        return self.models_root / self.run_folder
+
+    @property
+    def run_folder(self) -> Path:
+        """Where its files are below a models tree, or below the output of a run."""
+        return Path(self.cases[0].model.name, "recipes", self.recipe.name)
 
     def __repr__(self) -> str:
         return f"<RecipeCase {self.id}>"

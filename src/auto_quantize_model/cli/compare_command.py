@@ -13,6 +13,7 @@ from auto_quantize_model.cli.console import PLAIN_WIDTH, Column, say, table, tab
 from auto_quantize_model.cli.options import suite_file
 from auto_quantize_model.comparison import github
 from auto_quantize_model.comparison import report as comparison_report
+from auto_quantize_model.comparison.last_publish import last_publish
 from auto_quantize_model.comparison.side_by_side import compare_sources
 from auto_quantize_model.comparison.sources import read_source
 from auto_quantize_model.comparison.wording import reasons, shown_ratio, summary, worst_by_group
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from auto_quantize_model.comparison.side_by_side import ComparedCase, SideBySide
+    from auto_quantize_model.comparison.sources import Source
 
 _MOST_GROUPS = 15
 _MOST_OF_SEVERAL = 5
@@ -41,8 +43,16 @@ def add_parser(subparsers: Any) -> None:
         description="Compare two manifests, folders or git revisions of any age. "
         "Exit status: 0 identical or within noise, 1 drift or incomparable, 2 wrong input.",
     )
-    parser.add_argument("old", metavar="A", help=_WHAT[0].upper() + _WHAT[1:])
-    parser.add_argument("new", metavar="B", help="Likewise")
+    parser.add_argument("old", metavar="A", nargs="?", help=_WHAT[0].upper() + _WHAT[1:])
+    parser.add_argument("new", metavar="B", nargs="?", help="Likewise")
+    parser.add_argument(
+        "--last-publish",
+        type=Path,
+        nargs="?",
+        const=Path("models"),
+        metavar="FOLDER",
+        help="Instead of A and B: what the last publish below this folder changed (default: models), committed or not",
+    )
     parser.add_argument(
         "--format",
         choices=("table", "markdown", "json", "github"),
@@ -62,9 +72,24 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Show the comparison; 0 where nothing moved beyond its tolerance, else 1."""
     tolerances = _tolerances(arguments.suite)
-    sides = compare_sources(read_source(arguments.old), read_source(arguments.new), tolerances)
+    old, new = _sources(arguments)
+    sides = compare_sources(old, new, tolerances)
     _show(sides, arguments.format, arguments.output)
     return 0 if sides.verdict in ("identical", "within_noise") else 1
+
+
+def _sources(arguments: argparse.Namespace) -> tuple[Source, Source]:
+    named = [each for each in (arguments.old, arguments.new) if each is not None]
+    if arguments.last_publish is None:
+        if len(named) < len(("A", "B")):
+            raise InputError("compare A B: name two sources, or ask with --last-publish what the last publish changed")
+        return read_source(arguments.old), read_source(arguments.new)
+    if named:
+        raise InputError(f"--last-publish compares a folder with what it was; leave '{named[0]}' out")
+    found = last_publish(arguments.last_publish)
+    if arguments.format == "table" and arguments.output is None:
+        say(table_console(), f"last publish: {found.told}")
+    return found.before, found.after
 
 
 def _tolerances(suite: Path | None) -> Tolerances:

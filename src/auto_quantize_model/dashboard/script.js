@@ -153,7 +153,7 @@ function heatMap() {
     const head = element("tr", {}, element("th", { scope: "col" }, "layer"), ...columns.map((each) => element("th", { scope: "col" }, each.pair.replace("_", " "))));
     const table = element("table", { class: "map", onkeydown: move }, element("caption", { class: "muted" }, "Sum of the predicted KL of each layer's groups; *: some were not measured. Arrow keys move."), element("thead", {}, head), element("tbody", {}, ...rows));
     frame.replaceChildren(table);
-    scale.replaceChildren(...(values.length ? [0, 1, 2, 3, 4, 5, 6].flatMap((step) => [element("i", { class: `c${step}` }), `from ${engineering(low * (high / low) ** (step / 7))} `]) : []), element("i", { class: "none" }), "not measured");
+    scale.replaceChildren(...(values.length ? [0, 1, 2, 3, 4, 5, 6].map((step) => element("span", {}, element("i", { class: `c${step}` }), `from ${engineering(low * (high / low) ** (step / 7))}`)) : []), element("span", {}, element("i", { class: "none" }), "not measured"));
     details.replaceChildren("Point at a cell, or move to it with Tab and the arrow keys, to see its groups.");
   }
 
@@ -240,24 +240,29 @@ function bitsAgainstKl() {
       const front = each.front.filter(([b, kl]) => b >= least && b <= most && kl > 0).map(([b, kl]) => `${x(b).toFixed(1)} ${made.y(kl).toFixed(1)}`);
       if (front.length) made.svg.append(drawn("path", { d: `M${front.join("L")}`, class: "purple line" }));
     });
-    const taken = [];
+    // Labels cover neither each other nor a mark.
+    const taken = points.flatMap((each) => [each.predicted, each.measured].filter((kl) => kl > 0).map((kl) => [x(each.bits) - 6, x(each.bits) + 6, made.y(kl) + 4, 11]));
     for (const each of points.sort((a, b) => (b.predicted || b.measured) - (a.predicted || a.measured))) {
       const [px, py] = [x(each.bits), made.y(each.predicted || each.measured)];
       const tell = `${each.recipe ? "recipe " : ""}${each.name}: ${each.bits} bits, predicted ${engineering(each.predicted, 3)}, measured ${engineering(each.measured, 3)} nats per token`;
-      let labelY = py + 4;
-      while (taken.some(([tx, ty]) => Math.abs(tx - px) < 130 && Math.abs(ty - labelY) < 15)) labelY += 1;
-      taken.push([px, labelY]);
+      const [left, right] = [px + 12, px + 12 + 7.4 * each.name.length];
+      const free = (at) => !(at <= 12) && !taken.some(([start, end, ty, distance]) => left < end && right > start && Math.abs(ty - at) < distance);
+      let step = 0;
+      while (!free(py + 4 + step)) step = step > 0 ? -step : 1 - step;
+      const labelY = py + 4 + step;
+      taken.push([left, right, labelY, 15]);
       const show = () => details.replaceChildren(tell);
       const mark = drawn("g", { tabindex: 0, role: "img", "aria-label": tell });
       if (known(each.low)) mark.append(drawn("path", { d: `M${px} ${made.y(each.low)}V${made.y(each.high)}`, class: "blue line" }));
       if (known(each.predicted)) mark.append(each.recipe ? drawn("rect", { x: px - 5, y: py - 5, width: 10, height: 10, class: "purple" }) : drawn("circle", { cx: px, cy: py, r: 4, class: "blue" }));
       if (each.measured > 0) mark.append(drawn("path", { d: `M${px} ${made.y(each.measured) - 5}l5 5l-5 5l-5-5z`, class: "orange" }));
-      mark.append(drawn("text", { x: px + 12, y: labelY }, each.name));
+      if (Math.abs(step) > 4) mark.append(drawn("path", { d: `M${px + 4} ${py}L${left - 2} ${labelY - 4}`, class: "leader" }));
+      mark.append(drawn("text", { x: left, y: labelY, class: "over" }, each.name));
       mark.addEventListener("mouseenter", show);
       mark.addEventListener("focus", show);
       made.svg.append(mark);
     }
-    frame.replaceChildren(made.svg, element("p", { class: "muted" }, `Dots: pairs, as predicted with 95 % intervals; diamonds: measured; squares: recipes; lines: the best that a recipe of the same pairs can do. Size: ${size || "not stated"}.`));
+    frame.replaceChildren(element("div", { class: "wide" }, made.svg), element("p", { class: "muted" }, `Dots: pairs, as predicted with 95 % intervals; diamonds: measured; squares: recipes; lines: the best that a recipe of the same pairs can do. Size: ${size || "not stated"}.`));
     details.replaceChildren("Point at a mark, or move to it with Tab.");
   }
   section("bits", "Bits against KL", element("div", { class: "controls" }, model.field), element("div", { class: "two" }, frame, details));
@@ -323,7 +328,7 @@ function oneCase() {
 function converged(each) {
   const rows = each.convergence.map(([samples, off, spearman, kept]) => element("tr", {}, element("th", { scope: "row" }, String(samples)), element("td", { class: "n" }, percent(off)), element("td", { class: "n" }, known(spearman) ? spearman.toFixed(3) : "n/a"), element("td", { class: "n" }, String(kept))));
   const heads = ["Captions", "KL off (median)", "Spearman", "Top ten kept"].map((title) => element("th", { scope: "col" }, title));
-  return element("table", {}, element("caption", { class: "muted" }, "What the first captions alone would have said"), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
+  return element("table", { class: "narrow" }, element("caption", { class: "muted" }, "What the first captions alone would have said"), element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows));
 }
 
 function convergence() {
@@ -399,7 +404,7 @@ function history() {
     }
     const rows = revisions.map(([name, date, subject], at) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, date), element("td", { class: "n" }, known(series.score[at]) ? series.score[at].toExponential(3) : "n/a"), element("td", { class: "n" }, engineering(series.kl[at], 3)), element("td", {}, subject)));
     const heads = ["Revision", "Date", "Score", "Predicted KL", "Subject"].map((title) => element("th", { scope: "col" }, title));
-    frame.replaceChildren(made.svg, element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Revisions" }, element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))));
+    frame.replaceChildren(element("div", { class: "wide" }, made.svg), element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Revisions" }, element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows))));
   }
   section("history", "History", element("div", { class: "controls" }, pick.field, element("label", {}, "Group", group)), frame);
   refill();

@@ -37,8 +37,10 @@ HATCH = '<pattern id="x" width="6" height="6" patternUnits="userSpaceOnUse"><pat
 class Drawing:
     """Elements in the order in which they are drawn, one a line."""
 
-    def __init__(self, width: float, title: str, description: str) -> None:
+    def __init__(self, width: float, title: str, description: str, style: str = "", patterns: str = "") -> None:
+        """`style` and `patterns` are what only this figure has of them."""
         self.width = width
+        self._style, self._patterns = style, patterns
         self._title, self._description = title, description
         self._lines: list[str] = []
 
@@ -49,6 +51,12 @@ class Drawing:
         """Text whose characters stand at equal distances, whatever the font: cells of one row in one element."""
         place = f'x="{number(x)}" y="{number(y)}" textLength="{number(width)}"'
         self._lines.append(f'<text {place} xml:space="preserve" class="t">{quoted(text)}</text>')
+
+    def letters(self, places: Iterable[float], y: float, text: str, style: str) -> None:
+        """A letter at each place, centred, in one element."""
+        listed = " ".join(map(number, places))
+        if listed:
+            self._lines.append(f'<text x="{listed}" y="{number(y)}"{_class(style)}>{quoted(text)}</text>')
 
     def path(self, parts: Iterable[str], style: str) -> None:
         """One path of many parts; nothing where there are none."""
@@ -68,8 +76,8 @@ class Drawing:
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} {box} role="img" aria-labelledby="title desc">',
             f'<title id="title">{quoted(self._title)}</title>',
             f'<desc id="desc">{quoted(self._description)}</desc>',
-            f"<style>{STYLE}</style>",
-            f"<defs>{HATCH}</defs>",
+            f"<style>{STYLE}{self._style}</style>",
+            f"<defs>{HATCH}{self._patterns}</defs>",
             f'<rect width="{number(self.width)}" height="{number(height)}" class="paper"/>',
         )
         return "\n".join((*head, *self._lines, "</svg>")) + "\n"

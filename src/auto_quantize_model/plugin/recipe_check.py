@@ -12,14 +12,24 @@ from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.commands import publish_command
 from auto_quantize_model.comparison.compare import LEAST_FOR_MEASURED
 from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.options import REPORT_ONLY
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.plugin.failing import fail
 from auto_quantize_model.plugin.passes import third_parties_quiet
-from auto_quantize_model.recipes.guarding import committed, drift, missing_manifests, publish_recipe, solve_committed
+from auto_quantize_model.recipes.files import recipe_files, write_recipe
+from auto_quantize_model.recipes.guarding import (
+    committed,
+    committed_proof,
+    drift,
+    missing_manifests,
+    publish_recipe,
+    solve_committed,
+)
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import RecipeCase, Suite
     from auto_quantize_model.plugin.options import Options
+    from auto_quantize_model.plugin.output import Output
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
 
@@ -29,10 +39,11 @@ _MOST_LINES = 10
 class RecipeCheck:
     """What a test gets for a recipe of the suite; every check fails the test with what to do next."""
 
-    def __init__(self, recipe_case: RecipeCase, suite: Suite, options: Options) -> None:
+    def __init__(self, recipe_case: RecipeCase, suite: Suite, options: Options, output: Output) -> None:
         self.case = recipe_case
         self._suite = suite
         self._options = options
+        self._output = output
 
     @functools.cached_property
     def recipe(self) -> Recipe:
@@ -52,18 +63,22 @@ class RecipeCheck:
         problems = list(drift(self.case, recipe, document))
         if problems:
             more = [f"and {len(problems) - _MOST_LINES} more"] if len(problems) > _MOST_LINES else []
-            self._fail("\n".join([*problems[:_MOST_LINES], *more]))
+            self._fail("\n".join([*problems[:_MOST_LINES], *more]), *self._without_measuring(recipe, document))
 
     def check_measured(self) -> None:
-        """Fail unless the recipe measures as committed and no pair alone is better; while publishing, write it."""
+        """Fail unless the recipe measures as committed and no pair alone is better; while publishing, write it.
+
+        Where only reports are made, nothing is measured: its files are made anew from what is committed.
+        """
+        if self._options.report_only:
+            self._regenerate()
+            return
         from auto_quantize_model.availability import why_unavailable
 
         first = self.case.cases[0]
         reason = why_unavailable(first, self._options.device, self._options.model_paths.get(first.model.name))
         if reason is not None:
             pytest.skip(f"{first.model.name}: {reason}")
-        if self._options.report_only:
-            pytest.skip("nothing is measured")
         recipe = self.recipe
         try:
             with third_parties_quiet():
@@ -77,13 +92,31 @@ class RecipeCheck:
                 f"{beaten.effective_bits:.4g} bits, the recipe {proof.measured['kl']:.4g}: it is not worth having"
             )
         if self._options.publish:
-            try:
-                publish_recipe(self.case, recipe, proof)
-                write_index(self._suite, self.case.cases[0].model.name)
-            except InputError as error:
-                fail(f"{self.case.id}: not published: {error}")
+            self._publish(recipe, proof)
             return
         self._compare(proof.measured)
+
+    def _regenerate(self) -> None:
+        recipe = self.recipe
+        document = self._committed()
+        try:
+            proof = committed_proof(recipe, document)
+        except InputError as error:
+            self._fail(str(error))
+        if self._options.publish:
+            self._publish(recipe, proof)
+            return
+        try:
+            write_recipe(self._output.folder / self.case.run_folder, recipe_files(recipe, proof))
+        except InputError as error:
+            fail(f"{self.case.id}: {error}")
+
+    def _publish(self, recipe: Recipe, proof: Proof | None) -> None:
+        try:
+            publish_recipe(self.case, recipe, proof)
+            write_index(self._suite, self.case.cases[0].model.name)
+        except InputError as error:
+            fail(f"{self.case.id}: not published: {error}")
 
     def _prove(self, recipe: Recipe) -> Proof:
         from auto_quantize_model.recipes.proving import Prover, held_out_captions, prove
@@ -117,6 +150,14 @@ class RecipeCheck:
             self._fail(f"{display_path(self.case.folder)}: no such recipe is committed")
         return document
 
-    def _fail(self, message: str) -> NoReturn:
-        command = publish_command(display_path(self._suite.path.parent), self.case.id)
+    @staticmethod
+    def _without_measuring(recipe: Recipe, document: dict[str, Any]) -> list[str]:
+        """The option that makes its files anew, where what was measured is still of this recipe."""
+        try:
+            return [] if committed_proof(recipe, document) is None else [REPORT_ONLY.pytest_flag]
+        except InputError:
+            return []
+
+    def _fail(self, message: str, *options: str) -> NoReturn:
+        command = publish_command(display_path(self._suite.path.parent), self.case.id, *options)
         fail(f"{self.case.id}: {message}\nto make it anew: {command}")

@@ -134,7 +134,7 @@ class Session:
         """What a test of a guarded recipe gets."""
         from auto_quantize_model.plugin.recipe_check import RecipeCheck
 
-        return RecipeCheck(recipe_case, suite, self.options)
+        return RecipeCheck(recipe_case, suite, self.options, self.output)
 
     def attach_record(self, item: pytest.Item) -> None:
         """Put the record of a test's case, as it is now, among the properties of the test's next report."""

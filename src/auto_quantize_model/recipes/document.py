@@ -6,12 +6,13 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.recipes.solving import NEGLIGIBLE, SETTLED
+from auto_quantize_model.recipes.solving import NEGLIGIBLE, alone
+from auto_quantize_model.reports.committed_recipes import SETTLED
 
 if TYPE_CHECKING:
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
-    from auto_quantize_model.recipes.solving import FrontPoint
+    from auto_quantize_model.recipes.solving import FrontPoint, Totals
 
 _MEASURED = ("kl", "kl_ci95", "loss_change", "loss_change_ci95", "top1_agreement", "top1_agreement_ci95", "captions")
 _SIGNIFICANT = 9
@@ -31,6 +32,7 @@ def recipe_document(recipe: Recipe, proof: Proof | None) -> dict[str, Any]:
         "predicted_kl_ci95": _rounded(totals.ci95),
         "predicted_kl_whole": _rounded(totals.whole),
         "predicted_kl_whole_ci95": _rounded(totals.whole_ci95),
+        "alone": {pair: _alone(its) for pair, its in alone(choice).items()},
         "gap": _rounded(solved.gap if solved.gap > NEGLIGIBLE else 0.0),
         "measured": None if proof is None else {key: proof.measured[key] for key in _MEASURED},
         "compared": None if proof is None else [dataclasses.asdict(each) for each in proof.compared],
@@ -74,16 +76,28 @@ def recipe_yaml(recipe: Recipe) -> str:
 
 
 def pareto_json(recipe: Recipe) -> str:
-    """`pareto.json`: every recipe of the front, from the fewest bits to the most."""
+    """`pareto.json`."""
+    return json.dumps(pareto_document(recipe), indent=2, allow_nan=False) + "\n"
+
+
+def pareto_document(recipe: Recipe) -> dict[str, Any]:
+    """Every recipe of the front, from the fewest bits to the most."""
     front = recipe.front
-    document = {
+    return {
         "model": recipe.choice.model,
         "size": recipe.choice.size,
         "pairs": list(recipe.choice.pairs),
         "knee": front.knee,
         "points": [_point(each) for each in front.points],
     }
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _alone(totals: Totals) -> dict[str, Any]:
+    return {
+        "effective_bits": _rounded(totals.effective_bits),
+        "predicted_kl": _rounded(totals.predicted_kl),
+        "predicted_kl_ci95": _rounded(totals.ci95),
+    }
 
 
 def _point(point: FrontPoint) -> dict[str, Any]:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from auto_quantize_model.artifacts import RECIPE_FILES, RECIPE_NAMES, RUNTIME_NAMES
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.recipes.document import pareto_json, recipe_json, recipe_yaml
+from auto_quantize_model.pictures.recipe_figure import render_recipe_figure
+from auto_quantize_model.recipes.document import (
+    pareto_document,
+    pareto_json,
+    recipe_document,
+    recipe_json,
+    recipe_yaml,
+)
 from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config_json
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config_json
 from auto_quantize_model.recipes.exports.quant_cfg import modelopt_recipe_yaml, quant_cfg_json
@@ -48,6 +55,7 @@ def renderers(recipe: Recipe, proof: Proof | None) -> dict[str, Callable[[], str
         lambda: recipe_yaml(recipe),
         lambda: recipe_json(recipe, proof),
         lambda: render_recipe(recipe, proof),
+        lambda: render_recipe_figure(recipe_document(recipe, proof), pareto_document(recipe)),
         lambda: pareto_json(recipe),
         lambda: quant_cfg_json(recipe),
     )

@@ -10,7 +10,9 @@ from auto_quantize_model.artifacts import RECIPE_FILES
 from auto_quantize_model.baselines.folders import put_back, replace_folder
 from auto_quantize_model.baselines.store import baseline_manifest
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.pictures import recipe_figure
 from auto_quantize_model.recipes.budget import checked_budget
+from auto_quantize_model.recipes.document import recipe_json
 from auto_quantize_model.recipes.files import recipe_files, renderers
 from auto_quantize_model.recipes.proof import proof_from
 from auto_quantize_model.recipes.recipe import read_source, solve_sources
@@ -29,8 +31,11 @@ _SHARE_TOLERANCE = 0.01
 """A resample in which two choices are as good as each other may go either way there."""
 _SHARES = ("stability", "shares", "settled")
 _OF_MEASUREMENT = ("measured", "compared")
-_NOT_TO_THE_BYTE = (_RECIPE, "recipe.md", "pareto.json")
+_PARETO = "pareto.json"
+_NOT_TO_THE_BYTE = (_RECIPE, "recipe.md", _PARETO)
 """They hold what resamples come to, whose last digits depend on the machine; `recipe.json` is compared key by key."""
+_OF_A_PROOF = ("checkpoint_sha256", "captions_sha256", "formats")
+"""With the pairs of the groups, what was measured when a recipe was proved."""
 
 
 def missing_manifests(recipe_case: RecipeCase) -> list[Case]:
@@ -74,8 +79,31 @@ def drift(recipe_case: RecipeCase, recipe: Recipe, document: Mapping[str, Any]) 
         file = recipe_case.folder / name
         if not file.is_file():
             yield f"{file}: missing"
+        elif name == recipe_figure.NAME:
+            # Of the committed documents, whose digits are those of the machine that wrote them.
+            if file.read_text(encoding="utf-8") != _committed_figure(recipe_case, document):
+                yield f"{file}: not the figure of the files beside it"
         elif name not in _NOT_TO_THE_BYTE and file.read_text(encoding="utf-8") != render():
             yield f"{file}: not what the recipe gives"
+
+
+def _committed_figure(recipe_case: RecipeCase, document: Mapping[str, Any]) -> str | None:
+    """What the committed documents give; None where one of them is of another version of this tool."""
+    try:
+        pareto = json.loads((recipe_case.folder / _PARETO).read_bytes())
+        return recipe_figure.render_recipe_figure(document, pareto)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def committed_proof(recipe: Recipe, document: Mapping[str, Any]) -> Proof | None:
+    """What a committed recipe was measured as, where that still is the recipe which the manifests give."""
+    proof = proof_from(document)
+    fresh = json.loads(recipe_json(recipe, proof))
+    pairs = [{group: entry.get("pair") for group, entry in each["assignment"].items()} for each in (document, fresh)]
+    if pairs[0] != pairs[1] or any(document.get(key) != fresh[key] for key in _OF_A_PROOF):
+        raise InputError("the manifests give another recipe than the one that was measured: measure it anew")
+    return proof
 
 
 def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -97,7 +125,7 @@ def _differences(key: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]
         yield key, old, new
 
 
-def publish_recipe(recipe_case: RecipeCase, recipe: Recipe, proof: Proof) -> None:
+def publish_recipe(recipe_case: RecipeCase, recipe: Recipe, proof: Proof | None) -> None:
     """Write a recipe over the committed one, all of its files or none."""
     put_back(recipe_case.models_root, recipe_case.folder)
     replace_folder(recipe_case.models_root, recipe_case.folder, recipe_files(recipe, proof), dropped=RECIPE_FILES)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from auto_quantize_model.recipes.solving import NEGLIGIBLE, SETTLED
+from auto_quantize_model.pictures import recipe_figure
+from auto_quantize_model.recipes.solving import NEGLIGIBLE
+from auto_quantize_model.reports.committed_recipes import SETTLED
 from auto_quantize_model.reports.markdown_table import markdown_table
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def _lines(recipe: Recipe, proof: Proof | None) -> Iterator[str]:
     yield f"# {choice.model} within {recipe.budget}"
     yield ""
     yield verdict(recipe, proof)
+    yield ""
+    yield f"![{recipe_figure.MEANING}]({recipe_figure.NAME})"
     yield ""
     yield from markdown_table(("", ""), _facts(recipe))
     yield ""

@@ -9,6 +9,7 @@ import numpy as np
 
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.recipes.budget import gigabytes
+from auto_quantize_model.reports.committed_recipes import SETTLED
 from auto_quantize_model.statistics import multiple_choice
 from auto_quantize_model.statistics.bootstrap import TAIL
 from auto_quantize_model.statistics.total_kl import total_kl
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 NEGLIGIBLE = 1e-9
 """A gap that is rounding."""
-SETTLED = 0.95
-"""A part is settled where at least this share of the resamples chooses the same for it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +122,17 @@ def totals_of(choice: Candidates, chosen: Choices) -> Totals:
         whole=None if total is None else total.whole,
         whole_ci95=None if total is None else total.whole_ci95,
     )
+
+
+def alone(choice: Candidates) -> dict[str, Totals]:
+    """What each pair comes to by itself, where groups that may not have it may stay as they are."""
+    result = {}
+    for column, pair in enumerate(choice.pairs[:-1]):
+        chosen = np.where(np.isfinite(choice.predicted[:, column]), column, len(choice.pairs) - 1)
+        totals = totals_of(choice, chosen)
+        if np.isfinite(totals.predicted_kl):
+            result[pair] = totals
+    return result
 
 
 def stability_of(choice: Candidates, costs: Floats, limit: float) -> Stability | None:

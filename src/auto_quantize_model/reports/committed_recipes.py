@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+SETTLED = 0.95
+"""A group of a recipe is settled where at least this share of the captions' resamples gives it the same pair."""
 _NEEDED = {"recipe.json": {"effective_bits", "predicted_kl"}, "pareto.json": {"points"}}
 
 

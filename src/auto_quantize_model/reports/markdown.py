@@ -42,6 +42,18 @@ def _rank_interval(value: list[int] | None) -> str:
     return _NOTHING if value is None else f"{value[0]} to {value[1]}"
 
 
+def _text(value: str | None) -> str:
+    return _NOTHING if value is None else quoting.markdown(value)
+
+
+def _texts(values: Sequence[str] | None) -> str:
+    return _NOTHING if values is None else ", ".join(map(quoting.markdown, values))
+
+
+def _share(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.2%}"
+
+
 def _shares(split: dict[str, float | None] | None) -> str:
     parts = [] if split is None else list(split.values())
     numbers = [part for part in parts if part is not None]
@@ -96,6 +108,14 @@ _COLUMNS: dict[str, _Column] = {
         "how the sensitivity splits: what the weights alone cost, what the activations alone cost, and what both "
         "together add to that (less than nothing where their errors cancel)",
     ),
+    "reason": ("Why Not Covered", _text, "why nothing is known of a group that cannot be scored"),
+    "weight_share": ("Share of Weights", _share, "how much of the weights in scope that is"),
+    "score_boundary": (
+        "Scored At",
+        _texts,
+        "the modules at whose output ModelOpt scores the group, if not its layers' own",
+    ),
+    "cost_weight": ("Cost Weight", _plain, "the share of the size that a budget counts, if not all of it"),
 }
 
 

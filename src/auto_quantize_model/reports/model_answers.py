@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.quoting import code, markdown
@@ -26,6 +27,7 @@ def answers(cases: ModelCases) -> Iterator[str]:
         return
     yield from _cheapest(cases)
     yield from _protect(cases)
+    yield from _from_what(cases)
     yield from _settled(cases)
     yield from _same(cases)
 
@@ -71,6 +73,24 @@ def _protect(cases: ModelCases) -> Iterator[str]:
         f"- **Protect first:** {listed(named)}: these are most often among the groups that have half of a pair's cost. "
         f"Costliest of all is {markdown(first)}, for {count} of {len(cases.pairs)} pairs."
     )
+
+
+def _from_what(cases: ModelCases) -> Iterator[str]:
+    """Which half of a pair to change: of the scores of all groups, the share that the weights alone have."""
+    shares = {pair: _share_of_weights(cases.largest(pair)) for pair in cases.by_cost()}
+    told = [f"{code(pair)} {share:.0%}" for pair, share in shares.items() if share is not None]
+    if told:
+        yield (
+            f"- **Weights or activations?** Of the scores, the weights have the share {listed(told)}, the activations "
+            "the rest."
+        )
+
+
+def _share_of_weights(manifest: Mapping[str, Any]) -> float | None:
+    """None where activations are left as they are, or nothing is known of what they add."""
+    splits = [split for row in rows(manifest) if (split := row.get("split")) is not None]
+    weights, activations = (math.fsum(each.get(side) or 0.0 for each in splits) for side in ("weights", "activations"))
+    return weights / (weights + activations) if activations > 0 else None
 
 
 def _settled(cases: ModelCases) -> Iterator[str]:

@@ -25,6 +25,10 @@ ADDED_KEYS = (
     "status",
     "split",
     "modules",
+    "score_boundary",
+    "cost_weight",
+    "reason",
+    "weight_share",
 )
 """What newer manifests say of a group beyond the older tool's four columns."""
 
