@@ -157,9 +157,7 @@ def report(
     served_loss, served_plain = (-float(np.mean(each)) for each in (own, own_plain))
     fake_change, served_change = loss(faked) - loss(plain), served_loss - served_plain
     same_fake, same_plain, kl = [], [], []
-    same_faked = [
-        bool(each) for one, other in zip(faked, plain, strict=True) for each in one.argmax(1) == other.argmax(1)
-    ]
+    same_faked = torch.cat([one.argmax(1) == other.argmax(1) for one, other in zip(faked, plain, strict=True)])
     for caption, fake, base in zip(served, faked, plain, strict=True):
         for position, one, other in zip(caption, fake, base, strict=True):
             top = {int(token): value for token, value in position["top"].items()}
