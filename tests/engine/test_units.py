@@ -65,7 +65,7 @@ def loaded(suite: Suite) -> LoadedModel:
 
 def one_by_one(suite: Suite, expression: str, patch: pytest.MonkeyPatch, **options: Any) -> list[CaseResult]:
     with patch.context() as apart:
-        apart.setattr(one_pass, "may_join", lambda *_, **__: False)
+        apart.setattr(one_pass, "may_join", lambda *_, **__: "none")
         return list(run_cases(suite.select(expression), device="cpu", **options))
 
 
@@ -84,7 +84,7 @@ def numbers(result: CaseResult) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-@pytest.mark.parametrize("model", ["qwen3_vl_tiny", "qwen3"])
+@pytest.mark.parametrize("model", ["qwen3_vl_tiny", "qwen3", "qwen3_moe"])
 def test_scores_and_intervals_are_those_of_batch_by_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: list[int], model: str
 ) -> None:
@@ -108,7 +108,9 @@ def test_every_batch_keeps_its_own_maxima_rows_and_gradients(tmp_path: Path, mod
     its_model = loaded(suite)
     layout, batches = find_groups(its_model), tokenize(plan, its_model)
     apart = capture(its_model, layout, batches, plan.scored, plan.probes)
-    beside = capture(its_model, layout, batches, plan.scored, plan.probes, units=run_together(plan, batches, its_model))
+    beside = capture(
+        its_model, layout, batches, plan.scored, plan.probes, units=run_together(plan, batches, its_model, "all")
+    )
     np.testing.assert_allclose(beside.maxima(), apart.maxima(), rtol=1e-6)
     for group in layout.groups:
         mine, theirs = beside.take(group), apart.take(group)
@@ -127,7 +129,7 @@ def test_units_are_of_one_length_and_purpose_and_of_no_two_sizes(tmp_path: Path)
     for expression in ("wfp8_afp8", "wfp8_afp8 and small", "wfp8_afp8 and medium"):
         (plan,) = plan_passes(suite.select(expression))
         batches = tokenize(plan, its_model)
-        found = run_together(plan, batches, its_model)
+        found = run_together(plan, batches, its_model, "all")
         assert sorted(itertools.chain(*found)) == list(range(len(batches)))
         for unit in found:
             assert len({batches[index].input_ids.shape[1] for index in unit}) == 1
@@ -146,7 +148,7 @@ def test_a_large_vocabulary_joins_fewer_batches_that_score(tmp_path: Path, monke
     its_model = loaded(suite)
     batches = tokenize(plan, its_model)
     monkeypatch.setitem(units.LOGITS, "cpu", 1)
-    found = run_together(plan, batches, its_model)
+    found = run_together(plan, batches, its_model, "all")
     assert {len(unit) for unit in found if unit[0] in plan.scored} == {1}
     assert max(len(unit) for unit in found) > 1
 
@@ -155,12 +157,12 @@ def test_who_is_recorded_as_a_whole_and_who_rounds_coarsely_runs_batch_by_batch(
     suite = suite_of("qwen3", tmp_path)
     its_model = loaded(suite)
     layout = find_groups(its_model)
-    assert may_join(its_model, layout, calls=False)
-    assert not may_join(its_model, layout, calls=True)
+    assert may_join(its_model, layout, calls=False) == "all"
+    assert may_join(its_model, layout, calls=True) == "none"
     half = loaded(suite_of("qwen3", tmp_path / "half", "model.dtype=bfloat16"))
-    assert not may_join(half, find_groups(half), calls=False)
+    assert may_join(half, find_groups(half), calls=False) == "none"
     experts = loaded(suite_of("qwen3_moe", tmp_path))
-    assert not may_join(experts, find_groups(experts), calls=False)
+    assert may_join(experts, find_groups(experts), calls=False) == "calibrating"
 
 
 def test_a_model_whose_rows_see_each_other_is_noticed_and_runs_batch_by_batch(
@@ -192,7 +194,7 @@ def test_batches_run_apart_where_memory_is_short(tmp_path: Path, monkeypatch: py
     (plan,) = plan_passes(suite.select("wfp8_afp8"))
     its_model = loaded(suite)
     layout, batches = find_groups(its_model), tokenize(plan, its_model)
-    together = predict(its_model, layout, batches, plan, 1, units=run_together(plan, batches, its_model))
+    together = predict(its_model, layout, batches, plan, 1, units=run_together(plan, batches, its_model, "all"))
     apart = predict(its_model, layout, batches, plan, 1)
     assert together.capture > apart.capture
     assert together.captured == apart.captured

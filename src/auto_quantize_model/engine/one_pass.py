@@ -15,7 +15,7 @@ from auto_quantize_model.engine.capture.captured import RowsMeetError, capture
 from auto_quantize_model.engine.capture.files import CaptureFiles, DamagedCaptureError, batch_names, unwritable
 from auto_quantize_model.engine.capture.identity import capture_name, code_version, digest
 from auto_quantize_model.engine.capture.kept import unkept_folder
-from auto_quantize_model.engine.capture.units import may_join, one_by_one, run_together
+from auto_quantize_model.engine.capture.units import may_join, run_together
 from auto_quantize_model.engine.machine.devices import devices_of
 from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.measurement.maxima import Maxima
@@ -102,9 +102,8 @@ class LoadedPass:
     @functools.cached_property
     def units(self) -> tuple[Unit, ...]:
         """The batches that run together."""
-        if self.joined and may_join(self.loaded, self.layout, calls=self.calls):
-            return run_together(self.plan, self.batches, self.loaded)
-        return one_by_one(self.batches)
+        joined = may_join(self.loaded, self.layout, calls=self.calls) if self.joined else "none"
+        return run_together(self.plan, self.batches, self.loaded, joined)
 
     @property
     def needs(self) -> Needs:

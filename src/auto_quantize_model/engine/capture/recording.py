@@ -204,7 +204,11 @@ class Recorder:
     def _taken(self) -> list[CapturedBatch]:
         device = self._loaded.device
         unseen, none = torch.full((len(self._positions),), UNSEEN, device=device), torch.zeros((), device=device)
-        maxima = [self._maxima.get(group.name, unseen).to(device).float() for group in self._layout.groups]
+        # Of modules that are more than a product, the batches that run together have one maximum.
+        maxima = [
+            self._maxima.get(group.name, unseen).to(device).float().expand(len(self._positions))
+            for group in self._layout.groups
+        ]
         outside = [each.to(device).float() for each in self._outside]
         # Several groups may be scored at one module.
         lost, kept = set[str](), set[str]()

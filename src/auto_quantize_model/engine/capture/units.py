@@ -7,7 +7,7 @@ together, so that no batch gets positions that it does not have alone, for paddi
 from __future__ import annotations
 
 import bisect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -36,22 +36,32 @@ def one_by_one(batches: Sequence[object]) -> tuple[Unit, ...]:
     return tuple((index,) for index in range(len(batches)))
 
 
-def may_join(loaded: LoadedModel, layout: Layout, *, calls: bool) -> bool:
-    """Whether a model's batches may run together, as far as can be told before they do."""
-    # What experts see, and what a layer is called with, is recorded for each run as a whole.
-    recorded_whole = calls or any(group.scored_at for group in layout.groups)
+Joined = Literal["none", "calibrating", "all"]
+"""Which batches may run together: none, those that only calibrate, or all."""
+
+
+def may_join(loaded: LoadedModel, layout: Layout, *, calls: bool) -> Joined:
+    """Which of a model's batches may run together, as far as can be told before they do."""
     # A product of another size may round otherwise, and in fewer bits than float32 that shows in a score.
     rounds_alike = loaded.dtype == torch.float32
     # What a batch comes out as is looked at where the head begins.
     has_states = loaded.model.base_model is not loaded.model
-    return rounds_alike and has_states and not recorded_whole
+    # What a layer is called with is recorded for each run as a whole.
+    if calls or not (rounds_alike and has_states):
+        return "none"
+    # So is what experts see. Of batches that only calibrate that is maxima, and no size has a part of a unit alone.
+    return "calibrating" if any(group.scored_at for group in layout.groups) else "all"
 
 
-def run_together(plan: PassPlan, batches: Sequence[TokenBatch], loaded: LoadedModel) -> tuple[Unit, ...]:
+def run_together(
+    plan: PassPlan, batches: Sequence[TokenBatch], loaded: LoadedModel, joined: Joined
+) -> tuple[Unit, ...]:
     """Batches of one length and one purpose, as many as are fast.
 
     None of them straddles the end of a size, whether that is in the plan or not: a capture of one size serves the next.
     """
+    if joined == "none":
+        return one_by_one(batches)
     kind = loaded.device.type
     scored = set(plan.scored)
     alike: dict[tuple[int, bool, int], list[int]] = {}
@@ -63,7 +73,7 @@ def run_together(plan: PassPlan, batches: Sequence[TokenBatch], loaded: LoadedMo
     for (_, scoring, _), members in alike.items():
         limit = POSITIONS[kind]
         if scoring:
-            limit = min(limit, LOGITS[kind] // loaded.vocabulary)
+            limit = min(limit, LOGITS[kind] // loaded.vocabulary) if joined == "all" else 0
         units += list(_cut(members, batches, limit))
     return tuple(sorted(units))
 
