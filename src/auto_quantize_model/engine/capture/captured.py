@@ -101,17 +101,18 @@ class Captured:
 
             return keep
 
+        def has(number: int) -> bool:
+            return files is not None and all(files.has(index) for index in units[number])
+
         files = self._placement.files
-        if files is None:
+        if files is None or files.spare:
             for number in range(len(units)):
-                make(number)()
+                if not has(number):
+                    make(number)()
         else:
-            there = files
-
-            def has(number: int) -> bool:
-                return all(there.has(index) for index in units[number])
-
-            do_each_once(range(len(units)), has, make, lambda number: there.lock(units[number][0]))
+            lock = files.lock
+            do_each_once(range(len(units)), has, make, lambda number: lock(units[number][0]))
+        if files is not None:
             for index in set(range(len(batches))) - set(self._heads):
                 self._heads[index] = files.read_head(index)
             if self.made < len(batches):
@@ -197,7 +198,7 @@ class Captured:
         if size <= self._left["device"]:
             self._left["device"] -= size
             self.batches |= unit
-        elif size <= self._left["host"] or files is None:
+        elif size <= self._left["host"] or files is None or not all(map(files.has, unit)):
             self._left["host"] -= size
             self.batches |= {index: batch.moved(to_host) for index, batch in unit.items()}
 
