@@ -23,6 +23,8 @@ from auto_quantize_model.whole_files import PART, replace_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from auto_quantize_model.engine.capture.settings import CaptureSettings
+
 
 _GATE = "interrupted.lock"
 """Who comes, or removes anything, holds a lock on it."""
@@ -75,8 +77,9 @@ def pass_folder(
             _remove_captures(path)
 
 
-def forget(root: Path, run: str) -> None:
+def forget(settings: CaptureSettings) -> None:
     """A run has come to its end, so nobody goes on from it."""
+    root, run = settings.root, settings.run
     mine = [folder for folder in root.glob(f"{INTERRUPTED}*") if _run_of(folder) == run]
     if not mine:
         return
