@@ -7,6 +7,7 @@ import errno
 import itertools
 import json
 import shutil
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _CHECKSUMS = "crc32"
 SPARE_BYTES = 4 << 30
 """How much of what is in memory is written for a next run."""
+SPARE_SHARE = 0.05
+"""How much of the time that capture takes may go into that: a disk may be slow, and few runs are interrupted."""
 _MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
 
 
@@ -185,17 +188,21 @@ class SpareFiles(CaptureFiles):
         super().__init__(folder, names, about, units)
         self._notice = notice
         self._left = min(SPARE_BYTES, shutil.disk_usage(folder).free // 2)
+        self._began = time.perf_counter()
+        self._seconds = 0.0
 
     def write(self, index: int, batch: CapturedBatch) -> None:
-        """Write a batch if there is room for it."""
-        if batch.nbytes > self._left:
+        """Write a batch if there is room for it, and time."""
+        began = time.perf_counter()
+        if batch.nbytes > self._left or self._seconds > SPARE_SHARE * (began - self._began):
             return
         self._left -= batch.nbytes
         try:
             super().write(index, batch)
         except InputError as error:
             self._left = -1
-            self._notice(f"{error}; this run goes on without, and if it is interrupted the next one begins anew")
+            self._notice(f"{error}; this run goes on, but the next one cannot go on from it")
+        self._seconds += time.perf_counter() - began
 
 
 def batch_names(batches: Sequence[TokenBatch], units: Iterable[Unit], scored: Iterable[int], probes: int) -> list[str]:

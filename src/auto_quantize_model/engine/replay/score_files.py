@@ -34,15 +34,20 @@ class ScoreFiles:
         folder: Path,
         groups: Sequence[Group],
         wanted: Sequence[FormatSize],
+        chunk_elements: int,
         notice: Notice = no_notice,
         *,
         shared: bool,
     ) -> None:
-        """`folder` belongs to this pass alone; `shared` is whether other processes work on it now."""
+        """`folder` belongs to this pass alone; `shared` is whether other processes work on it now.
+
+        Scores that were computed in parts of other `chunk_elements` may have other last bits, and are not taken.
+        """
         self.shared = shared
         self._folder = folder
         self._groups = groups
         self._wanted = wanted
+        self._chunk_elements = chunk_elements
         self._notice = notice
         self._found: dict[int, _GroupScores] = {}
         self._full = False
@@ -101,7 +106,7 @@ class ScoreFiles:
         return self._found[index]
 
     def _file(self, index: int) -> Path:
-        return self._folder / f"group-{index}.json"
+        return self._folder / f"group-{index}-{self._chunk_elements}.json"
 
 
 def _key(key: FormatSize) -> str:
