@@ -144,7 +144,7 @@ class PassFiles:
         """Equal for passes that come to the same bits, but for how large the parts are that they compute in."""
         plan, formats = self._work.plan, self._work.formats
         asked = [
-            self._work.facts,
+            self._about,
             package_version(),
             self._work.batch_names,
             sorted(formats),
