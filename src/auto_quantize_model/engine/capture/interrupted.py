@@ -31,7 +31,7 @@ _GATE = "interrupted.lock"
 _GATE_SECONDS = 60
 UNUSED_DAYS = 7
 MOST_BYTES = 20 << 30
-"""What nobody came back to for so long goes, and of the rest the oldest beyond this size."""
+"""What nobody came back to for so long goes, and of the rest but the last the oldest beyond this size."""
 RUN = "run"
 """Which run a folder belongs to, among what it says of itself."""
 NO_FOLDER = (OSError, NotImplementedError)
@@ -61,7 +61,7 @@ def pass_folder(
     path = root / f"{INTERRUPTED}{name}"
     root.mkdir(parents=True, exist_ok=True)
     with _gate(root):
-        _expire(root, path)
+        _expire(root, path, run)
         went_on = path.is_dir() and _run_of(path) != run
         entered = None if went_on and is_used(path) else _enter(path, {**about, RUN: run}, afresh=went_on and fresh)
     if entered is None:
@@ -103,13 +103,22 @@ def _enter(path: Path, about: Mapping[str, Any], *, afresh: bool) -> FileLock:
     return owner
 
 
-def _expire(root: Path, but: Path) -> None:
-    """Nobody comes back to what is old or of other code; what cannot be looked at or removed is in nobody's way."""
+def _expire(root: Path, path: Path, run: str) -> None:
+    """Remove what nobody comes back to; what cannot be looked at or removed is in nobody's way.
+
+    What the last run left stays, however large: this one may come to it later, after its other passes.
+    """
     with contextlib.suppress(OSError):
-        left = [each for each in kept_captures(root) if each.folder.name.startswith(INTERRUPTED) and each.folder != but]
-        for each in to_prune(left, unused_days=UNUSED_DAYS, keep_bytes=MOST_BYTES):
+        left = [
+            each
+            for each in kept_captures(root)
+            if each.folder.name.startswith(INTERRUPTED) and each.folder != path and _run_of(each.folder) != run
+        ]
+        too_old = to_prune(left, unused_days=UNUSED_DAYS, keep_bytes=None)
+        too_large = to_prune(left[1:], unused_days=UNUSED_DAYS, keep_bytes=MOST_BYTES)
+        for capture in {each.folder: each for each in (*too_old, *too_large)}.values():
             with contextlib.suppress(InputError):
-                remove(each)
+                remove(capture)
 
 
 def _remove_captures(path: Path) -> None:
