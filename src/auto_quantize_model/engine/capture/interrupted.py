@@ -72,7 +72,8 @@ def pass_folder(
         yield folder
     finally:
         entered.release()
-        Path(entered.lock_file).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            Path(entered.lock_file).unlink()
         if folder.finished:
             _remove_captures(path)
 
