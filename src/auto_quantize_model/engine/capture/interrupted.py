@@ -113,7 +113,10 @@ def _expire(root: Path, path: Path, run: str) -> None:
         left = [
             each
             for each in kept_captures(root)
-            if each.folder.name.startswith(INTERRUPTED) and each.folder != path and _run_of(each.folder) != run
+            if each.folder.name.startswith(INTERRUPTED)
+            and each.folder != path
+            and each.state != "in use"
+            and _run_of(each.folder) != run
         ]
         too_old = to_prune(left, unused_days=UNUSED_DAYS, keep_bytes=None)
         too_large = to_prune(left[1:], unused_days=UNUSED_DAYS, keep_bytes=MOST_BYTES)
