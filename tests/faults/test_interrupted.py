@@ -49,11 +49,11 @@ for result in run_cases(cases, device="cpu", captures=captures, progress=progres
 """
 
 
-def go(suite: Suite, folder: Path, **settings: Any) -> tuple[dict[str, str], list[str]]:
+def go(suite: Suite, folder: Path, expression: str = EXPRESSION, **settings: Any) -> tuple[dict[str, str], list[str]]:
     """A run to its end: the manifests, and what it said."""
     lines: list[str] = []
     captures = CaptureSettings(**{"folder": folder, "run": "next", **settings})
-    results = run_cases(suite.select(EXPRESSION), device="cpu", captures=captures, notice=lines.append)
+    results = run_cases(suite.select(expression), device="cpu", captures=captures, notice=lines.append)
     manifests = {result.case.id: dumps(result.manifest) if result.manifest else str(result.error) for result in results}
     forget(captures)
     return manifests, lines
@@ -297,6 +297,13 @@ class TestPlaces:
         (folder,) = left(tmp_path)
         assert len(list(folder.glob("*.safetensors"))) <= 1
         assert go(llama_suite(), tmp_path)[0] == expected
+
+    def test_batches_that_only_calibrate_need_no_file(
+        self, llama_suite: Callable[..., Suite], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "SPARE_BYTES", -1)
+        in_memory = go(llama_suite(), tmp_path, "large and wint8_aint8", run=None)
+        assert go(llama_suite(), tmp_path, "large and wint8_aint8") == in_memory
 
     def test_only_so_much_is_written(
         self,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _CHECKSUMS = "crc32"
 SPARE_BYTES = 4 << 30
 """How much of what is in memory is written for a next run."""
-SPARE_SHARE = 0.05
+SPARE_SHARE = 0.04
 """How much of the time that capture takes may go into that: a disk may be slow, and few runs are interrupted."""
 _MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
 
