@@ -152,7 +152,7 @@ class TestTransformers:
 
     def test_a_configuration_knows_its_attention(self) -> None:
         config = LlamaForCausalLM(LlamaConfig(**SMALL)).config
-        message = changed("transformers", "config._attn_implementation no longer names it", "engine/one_pass.py")
+        message = changed("transformers", "config._attn_implementation no longer names it", "engine/loaded_pass.py")
         assert config._attn_implementation == "sdpa", message
 
     def test_a_qwen3_vl_can_do_without_its_vision_tower(self) -> None:

@@ -142,6 +142,11 @@ KEEP_CAPTURE = Option(
     "Keep what the pass captures, and use what is kept: a further pair then costs a replay only",
     takes="nothing",
 )
+FRESH = Option(
+    "fresh",
+    "Begin anew: do not go on from what an interrupted run of the same cases left",
+    takes="nothing",
+)
 CAPTURE_DIR = Option(
     "capture-dir", "Folder for captures on disk (default: one in the user's cache)", metavar="DIR", parse=Path
 )
@@ -189,6 +194,7 @@ IN_PYTEST = (
     HTML,
     VERBOSE,
     KEEP_CAPTURE,
+    FRESH,
     CAPTURE_DIR,
     CAPTURE_MEMORY,
     MEASURE,

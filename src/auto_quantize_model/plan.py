@@ -9,7 +9,7 @@ from auto_quantize_model.captions.samples import captions_sha256
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from auto_quantize_model.captions.samples import Sample
     from auto_quantize_model.captions.source import CaptionSource
@@ -60,6 +60,11 @@ class PassPlan:
     def size_of(self, case: Case) -> SizePlan:
         """What a case of the pass needs of it."""
         return self.sizes[size_key(case)]
+
+    def format_sizes(self, formats: Container[str]) -> list[FormatSize]:
+        """What the cases with one of these formats ask for, each once."""
+        keys = dict.fromkeys((format_key(case), size_key(case)) for case in self.cases)
+        return [key for key in keys if key[0] in formats]
 
     @property
     def probes(self) -> int:

@@ -16,7 +16,7 @@ from tests.places import CUDA_ALONE, ROOT, SUITE
 
 from auto_quantize_model import run as run_module
 from auto_quantize_model.artifacts import manifest_name, render_reports
-from auto_quantize_model.cli import main
+from auto_quantize_model.cli import main, run_command
 from auto_quantize_model.manifest.document import check_manifest
 
 SUITE_OPTION = ("--suite", str(SUITE))
@@ -225,6 +225,30 @@ def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     assert "Traceback" not in error
     for manifest in tmp_path.rglob("*_quant_manifest.json"):
         check_manifest(json.loads(manifest.read_text(encoding="utf-8")))
+
+
+def test_a_run_that_was_interrupted_goes_on_and_leaves_nothing(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    places = ["--capture-dir", str(tmp_path / "captures"), "--output", str(tmp_path / "out")]
+    with monkeypatch.context() as patch:
+        patch.setattr(run_command, "write_case", interrupted)
+        assert run("-k", THREE, *places) == 130
+        assert run("-k", THREE, "--fresh", *places) == 130
+    assert "goes on" not in capsys.readouterr().err
+    assert main(["captures", *places[:2]]) == 0
+    assert "interrupted" in capsys.readouterr().out
+    assert run("-k", THREE, *places) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "goes on: 32 of 32 groups and 0 of 2 batches were there from an interrupted run" in said
+    written, undisturbed = files_in(tmp_path / "out"), files_in(artifacts)
+    del written["config.yaml"]
+    assert len(written) > 3
+    assert written == {name: undisturbed[name] for name in written}
+    assert [file.name for file in (tmp_path / "captures").iterdir()] == ["interrupted.lock"]
 
 
 class TestSummary:

@@ -17,7 +17,7 @@ from filelock import FileLock
 from tests.places import ROOT, SUITE
 
 from auto_quantize_model import CaptureSettings, InputError, load_suite, run_cases
-from auto_quantize_model.engine import one_pass
+from auto_quantize_model.engine import loaded_pass, one_pass
 from auto_quantize_model.engine.capture import kept
 from auto_quantize_model.engine.capture.kept import kept_captures
 from auto_quantize_model.engine.capture.recording import Recorder
@@ -173,7 +173,7 @@ class TestKept:
         captured_batches: list[bool],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        for module in (one_pass, kept):
+        for module in (loaded_pass, kept):
             monkeypatch.setattr(module, "code_version", lambda: "another")
         self.again(llama_suite(), folder, "small and wint8_aint8")
         assert len(captured_batches) == 2

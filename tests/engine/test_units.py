@@ -13,7 +13,7 @@ from tests.small_models import build_qwen3, build_qwen3_moe
 
 from auto_quantize_model import CaptureSettings, load_suite, run_cases
 from auto_quantize_model.checkpoints.opening import open_checkpoint
-from auto_quantize_model.engine import execution, one_pass
+from auto_quantize_model.engine import execution, loaded_pass
 from auto_quantize_model.engine.capture import units
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.captured import capture
@@ -65,7 +65,7 @@ def loaded(suite: Suite) -> LoadedModel:
 
 def one_by_one(suite: Suite, expression: str, patch: pytest.MonkeyPatch, **options: Any) -> list[CaseResult]:
     with patch.context() as apart:
-        apart.setattr(one_pass, "may_join", lambda *_, **__: "none")
+        apart.setattr(loaded_pass, "may_join", lambda *_, **__: "none")
         return list(run_cases(suite.select(expression), device="cpu", **options))
 
 

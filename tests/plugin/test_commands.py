@@ -38,6 +38,7 @@ def commands(**values: Any) -> Commands:
         "html": None,
         "verbose": False,
         "keep_capture": False,
+        "fresh": False,
         "capture_dir": None,
         "capture_memory": None,
         "measure": MeasureSettings(),

@@ -209,12 +209,13 @@ class TestGpus:
             device=None,
             model_paths={},
             keep_capture=False,
+            fresh=False,
             capture_dir=None,
             capture_memory=None,
             measure=MeasureSettings(),
         )
         announcer = SimpleNamespace(announce=lambda *_: silent, say=silent)
-        passes = Passes(options, Worker("gw1", 4, Path("shared"), Path("out")), announcer)  # type: ignore[arg-type]
+        passes = Passes(options, Worker("gw1", 4, Path("shared"), Path("out")), announcer, "run")  # type: ignore[arg-type]
         cases: list[Any] = [case_on(device, str(number)) for number, device in enumerate(("auto", "auto", "cuda:0"))]
         passes.plan(cases)
         for each in cases:

@@ -1,4 +1,4 @@
-"""`captures`: show what `--keep-capture` has kept, and remove it."""
+"""`captures`: show what `--keep-capture` has kept, and what interrupted runs have left, and remove it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ _COLUMNS = (
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser(
-        "captures", help="Show kept captures, or remove them", description="Show what --keep-capture has kept."
+        "captures",
+        help="Show kept captures, or remove them",
+        description="Show what --keep-capture has kept and what interrupted runs have left.",
     )
     add_options(parser, (CAPTURE_DIR,))
     parser.add_argument("--prune", action="store_true", help="Remove the stale ones, and what the options below say")
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             console.print(_table(kept))
         say(console, _total("kept", kept, root))
         return 0
-    removed = kept if arguments.all else _chosen(kept, arguments)
+    removed = [each for each in kept if each.state != "in use"] if arguments.all else _chosen(kept, arguments)
     for capture in removed:
         remove(capture)
     say(console, _total("removed", removed, root))
@@ -86,7 +88,7 @@ def _table(captures: Iterable[KeptCapture]) -> Table:
         (
             capture.folder.name,
             capture.model,
-            "stale" if capture.stale else "usable",
+            capture.state,
             capture.dtype,
             str(capture.batches),
             show_bytes(capture.bytes),

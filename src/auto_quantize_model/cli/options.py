@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from auto_quantize_model.options import (
     CAPTURE_MEMORY,
     DEVICE,
     ENGINE,
+    FRESH,
     KEEP_CAPTURE,
     MEASURE,
     MEASURE_ON,
@@ -42,7 +44,7 @@ SUITE_OPTIONS = (SUITE, MODELS_ROOT, OVERRIDE, DEVICE)
 """What it takes to load a suite."""
 ENGINE_OPTIONS = (ENGINE, MODEL_PATH)
 """What it takes to run cases of a suite."""
-CAPTURE_OPTIONS = (KEEP_CAPTURE, CAPTURE_DIR, CAPTURE_MEMORY)
+CAPTURE_OPTIONS = (KEEP_CAPTURE, FRESH, CAPTURE_DIR, CAPTURE_MEMORY)
 """What may be said about captures."""
 MEASURE_OPTIONS = (MEASURE, MEASURE_ON)
 """What is measured, and on what."""
@@ -66,7 +68,13 @@ def capture_settings(arguments: argparse.Namespace) -> CaptureSettings:
     """What the options say about captures."""
     if arguments.keep_capture and not ENGINES[arguments.engine].captures:
         raise InputError(nothing_to_keep(arguments.engine, KEEP_CAPTURE.flag))
-    return CaptureSettings(keep=arguments.keep_capture, folder=arguments.capture_dir, memory=arguments.capture_memory)
+    return CaptureSettings(
+        keep=arguments.keep_capture,
+        folder=arguments.capture_dir,
+        memory=arguments.capture_memory,
+        run=uuid.uuid4().hex,
+        fresh=arguments.fresh,
+    )
 
 
 def suite_file(given: Path | None) -> Path | None:

@@ -20,6 +20,7 @@ from auto_quantize_model.cli.options import (
 from auto_quantize_model.cli.progress_bars import progress_bars
 from auto_quantize_model.cli.run_records import Records
 from auto_quantize_model.collecting import collector_paused
+from auto_quantize_model.engine.capture.interrupted import forget
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
@@ -140,6 +141,7 @@ def _run(
         records.write()
         raise
     records.write()
+    forget(captures)
     return results
 
 

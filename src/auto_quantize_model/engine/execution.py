@@ -12,11 +12,12 @@ import torch
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.costs import with_costs
+from auto_quantize_model.engine.loaded_pass import LoadedPass
 from auto_quantize_model.engine.measurement.held_out import HeldOut
 from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
 from auto_quantize_model.engine.modelopt_loop import score_with_modelopt
-from auto_quantize_model.engine.one_pass import LoadedPass, score
+from auto_quantize_model.engine.one_pass import score
 from auto_quantize_model.engine.search import search
 from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.families import load_model

@@ -16,6 +16,7 @@ from auto_quantize_model.options import (
     CAPTURE_MEMORY,
     DEVICE,
     ENGINE,
+    FRESH,
     HTML,
     IN_PYTEST,
     JSON,
@@ -62,6 +63,7 @@ class Options:
     html: Path | None
     verbose: bool
     keep_capture: bool
+    fresh: bool
     capture_dir: Path | None
     capture_memory: int | None
     measure: MeasureSettings
@@ -129,6 +131,7 @@ def read_options(config: pytest.Config) -> Options:
         html=path(HTML),
         verbose=value(VERBOSE),
         keep_capture=value(KEEP_CAPTURE),
+        fresh=value(FRESH),
         capture_dir=path(CAPTURE_DIR),
         capture_memory=value(CAPTURE_MEMORY),
         measure=_measured(value(MEASURE), path(MEASURE_ON), value(ENGINE)),

@@ -52,11 +52,12 @@ class _Pass:
 class Passes:
     """Every planned pass, by the group of cases that it serves."""
 
-    def __init__(self, options: Options, worker: Worker | None, announcer: Announcer) -> None:
-        """Without a worker, this process runs every pass alone."""
+    def __init__(self, options: Options, worker: Worker | None, announcer: Announcer, run: str) -> None:
+        """Without a worker, this process runs every pass alone. `run` tells this session from others."""
         self._options = options
         self._worker = worker
         self._announcer = announcer
+        self._run = run
         self._passes: dict[str, _Pass] = {}
         self._processes_a_device: int | None = None
 
@@ -143,6 +144,8 @@ class Passes:
             keep=options.keep_capture,
             folder=options.capture_dir,
             memory=options.capture_memory,
+            run=self._run,
+            fresh=options.fresh,
             shared=None if worker is None else worker.shared,
             processes=1 if worker is None else worker.count,
             processes_a_device=1 if worker is None else self._take_device(worker, device),

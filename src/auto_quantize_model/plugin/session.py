@@ -19,7 +19,7 @@ from auto_quantize_model.plugin.passes import Passes
 from auto_quantize_model.plugin.publishing import Publisher
 from auto_quantize_model.plugin.record_in_report import attach
 from auto_quantize_model.plugin.suites import Suites, case_of, cases_of
-from auto_quantize_model.plugin.worker import worker_of
+from auto_quantize_model.plugin.worker import SHARED_FOLDER, worker_of
 from auto_quantize_model.summary.github import append_job_summary, error_commands
 from auto_quantize_model.summary.record import new_record
 
@@ -46,7 +46,8 @@ class Session:
         # The controller chooses, every worker follows.
         self.output = Output(options.output if self.worker is None else self.worker.output, config.rootpath)
         self.announcer = Announcer(config, self._worker_name)
-        self.passes = Passes(options, self.worker, self.announcer)
+        self._run = uuid.uuid4().hex if self.worker is None else self.worker.run
+        self.passes = Passes(options, self.worker, self.announcer, self._run)
         self.records: dict[str, Record] = {}
         self.problems: list[str] = []
         self.publisher = Publisher(options, self.suites, self.problems)
@@ -62,7 +63,7 @@ class Session:
     @functools.cached_property
     def shared(self) -> Path:
         """What the workers of this session share; the controller names it, and removes it in the end."""
-        return self.output.folder / f".shared-{uuid.uuid4().hex}"
+        return self.output.folder / f"{SHARED_FOLDER}{self._run}"
 
     @functools.cached_property
     def baselines(self) -> Baselines:
@@ -155,6 +156,7 @@ class Session:
         """Update the indices of published models, write the JSON summary and the page; a problem fails the session."""
         if self.worker is not None or self._collect_only:
             return
+        self._forget_passes(session)
         self._write_indices()
         self._write_json()
         self._write_html()
@@ -163,6 +165,14 @@ class Session:
             self.problems.append(problem)
         if self.problems and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _forget_passes(self, session: pytest.Session) -> None:
+        """Nobody shall go on from a session that came to its end."""
+        if self.records and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            from auto_quantize_model.engine.capture.interrupted import forget
+            from auto_quantize_model.engine.capture.settings import CaptureSettings
+
+            forget(CaptureSettings(folder=self.options.capture_dir, run=self._run))
 
     def close(self) -> None:
         """Remove what the workers shared; not before all of them are gone, or one could write it again."""

@@ -14,6 +14,10 @@ _OUTPUT = "sensitivity_output"
 _SHARED = "sensitivity_shared"
 
 
+SHARED_FOLDER = ".shared-"
+"""What the folder begins with that the workers of a run share; the run's name follows."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Worker:
     """A process of pytest-xdist, and what its session's workers share."""
@@ -24,6 +28,11 @@ class Worker:
     """A folder for what one of them makes and all use."""
     output: Path
     """Where all of them write their artifacts."""
+
+    @property
+    def run(self) -> str:
+        """What tells the session from others."""
+        return self.shared.name.removeprefix(SHARED_FOLDER)
 
 
 def worker_of(config: pytest.Config) -> Worker | None:

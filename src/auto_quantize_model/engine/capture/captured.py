@@ -78,6 +78,8 @@ class Captured:
         self._placement = placement
         self._left = {"device": placement.device_bytes, "host": placement.host_bytes}
         self._heads: dict[int, Head] = {}
+        self._in_files: set[int] = set()
+        """The batches whose rows are in files alone."""
         self._rows_apart = False
         self._problems: dict[str, str] = {}
         self._waiting = Counter(name for group in layout.groups for name in set(names_of(group)))
@@ -101,19 +103,21 @@ class Captured:
 
             return keep
 
+        def has(number: int) -> bool:
+            return files is not None and all(files.has(index) for index in units[number])
+
         files = self._placement.files
-        if files is None:
+        if files is None or files.spare:
             for number in range(len(units)):
-                make(number)()
+                if not has(number):
+                    make(number)()
         else:
-            there = files
-
-            def has(number: int) -> bool:
-                return all(there.has(index) for index in units[number])
-
-            do_each_once(range(len(units)), has, make, lambda number: there.lock(units[number][0]))
+            lock = files.lock
+            do_each_once(range(len(units)), has, make, lambda number: lock(units[number][0]))
+        if files is not None:
             for index in set(range(len(batches))) - set(self._heads):
                 self._heads[index] = files.read_head(index)
+                self._in_files.add(index)
             if self.made < len(batches):
                 progress("capture", len(batches), len(batches))
         self._check()
@@ -157,13 +161,14 @@ class Captured:
     @property
     def on_disk(self) -> bool:
         """Whether some of the rows must be read from files."""
-        return any(index not in self.batches for index in self.scored)
+        return not self._in_files.isdisjoint(self.scored)
 
     def _part(self, index: int, group: Group) -> CapturedBatch:
         """What a batch has of a group."""
+        files = self._placement.files
+        if files is not None and index in self._in_files:
+            return files.read_part(index, names_of(group))
         batch = self.batches.get(index)
-        if batch is None and self._placement.files is not None:
-            return self._placement.files.read_part(index, names_of(group))
         part = CapturedBatch(torch.empty(0), torch.empty(0))
         if batch is not None:
             for name in names_of(group):
@@ -197,9 +202,11 @@ class Captured:
         if size <= self._left["device"]:
             self._left["device"] -= size
             self.batches |= unit
-        elif size <= self._left["host"] or files is None:
+        elif size <= self._left["host"] or files is None or not all(map(files.has, unit)):
             self._left["host"] -= size
             self.batches |= {index: batch.moved(to_host) for index, batch in unit.items()}
+        else:
+            self._in_files.update(unit)
 
     def _check(self) -> None:
         """Make sure that leaving out the uncounted positions left out nothing; one look for all groups."""

@@ -6,6 +6,8 @@ import contextlib
 import errno
 import itertools
 import json
+import shutil
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from auto_quantize_model.engine.capture.recording import CapturedBatch, Head
 from auto_quantize_model.errors import CaseError, InputError, one_line
 from auto_quantize_model.interrupts import interrupts_prevail
 from auto_quantize_model.options import CAPTURE_DIR
+from auto_quantize_model.reporting import no_notice
 from auto_quantize_model.whole_files import PART, replace_file, replace_text
 
 if TYPE_CHECKING:
@@ -30,8 +33,13 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.units import Unit
+    from auto_quantize_model.reporting import Notice
 
 _CHECKSUMS = "crc32"
+SPARE_BYTES = 4 << 30
+"""How much of what is in memory is written for a next run."""
+SPARE_SHARE = 0.04
+"""How much of the time that capture takes may go into that: a disk may be slow, and few runs are interrupted."""
 _MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
 
 
@@ -41,6 +49,9 @@ class DamagedCaptureError(CaseError):
 
 class CaptureFiles:
     """The batches of one pass in a folder that several processes and passes may share."""
+
+    spare = False
+    """Whether this run can do without them."""
 
     def __init__(
         self, folder: Path, names: Sequence[str], about: Mapping[str, Any], units: Iterable[Unit] = ()
@@ -65,6 +76,10 @@ class CaptureFiles:
     def has(self, index: int) -> bool:
         """Whether a batch is there; whether it is whole shows when it is read."""
         return self._file(index).is_file()
+
+    def count(self) -> int:
+        """How many batches are there."""
+        return sum(map(self.has, range(len(self._names))))
 
     def lock(self, index: int) -> Path:
         """The file to lock while a batch is made: one for all that are made together."""
@@ -154,6 +169,40 @@ class CaptureFiles:
         self._opened.pop(index, None)
         file.unlink(missing_ok=True)
         return DamagedCaptureError(f"{file}: damaged ({' '.join(reason.split())})")
+
+
+class SpareFiles(CaptureFiles):
+    """Batches that are in memory too, written for a run that goes on from this one, as far as that costs little."""
+
+    spare = True
+
+    def __init__(
+        self,
+        folder: Path,
+        names: Sequence[str],
+        about: Mapping[str, Any],
+        units: Iterable[Unit] = (),
+        notice: Notice = no_notice,
+    ) -> None:
+        """What cannot be written is told once."""
+        super().__init__(folder, names, about, units)
+        self._notice = notice
+        self._left = min(SPARE_BYTES, shutil.disk_usage(folder).free // 2)
+        self._began = time.perf_counter()
+        self._seconds = 0.0
+
+    def write(self, index: int, batch: CapturedBatch) -> None:
+        """Write a batch if there is room for it, and time."""
+        began = time.perf_counter()
+        if batch.nbytes > self._left or self._seconds > SPARE_SHARE * (began - self._began):
+            return
+        self._left -= batch.nbytes
+        try:
+            super().write(index, batch)
+        except InputError as error:
+            self._left = -1
+            self._notice(f"{error}; this run goes on, but the next one cannot go on from it")
+        self._seconds += time.perf_counter() - began
 
 
 def batch_names(batches: Sequence[TokenBatch], units: Iterable[Unit], scored: Iterable[int], probes: int) -> list[str]:

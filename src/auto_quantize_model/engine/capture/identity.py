@@ -40,6 +40,12 @@ def code_version() -> str:
     return digest(*(file.read_bytes() for file in source_files(_PACKAGE, _CODE)))
 
 
+@functools.cache
+def package_version() -> str:
+    """The version of all code: what a score comes out as may depend on any of it."""
+    return digest(*(file.read_bytes() for file in source_files(_PACKAGE, ("**/*.py",))))
+
+
 def source_files(package: Path, patterns: Iterable[str]) -> list[Path]:
     """The files that patterns name; one that names none would change the version in silence, so it is an error."""
     files: list[Path] = []

@@ -1,4 +1,4 @@
-"""The captures that are kept on this machine: which there are, how large they are, and removing them."""
+"""The captures on this machine, kept or left behind: which there are, how large they are, and removing them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
-from auto_quantize_model.engine.capture.identity import ABOUT, code_version
+from auto_quantize_model.engine.capture.identity import ABOUT, code_version, package_version
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.whole_files import PART
 
@@ -28,8 +28,13 @@ _SUFFIXES = {".safetensors", ".lock", PART}
 _SECONDS_A_DAY = 86400
 UNKEPT = "unkept-"
 """What the folder of a run that keeps nothing begins with; it outlives its run only where that was killed."""
-_OWNER = "owner.lock"
-"""What such a run holds a lock on, for as long as it lives."""
+INTERRUPTED = "interrupted-"
+"""What the folder begins with that a run works in, and that the next one goes on from if it is interrupted."""
+PACKAGE = "package"
+"""The code that made such a folder, among what it says of itself."""
+_OWNER, _OWNERS = "owner.lock", "owner*.lock"
+"""What the run that works in a folder holds a lock on, for as long as it lives."""
+State = Literal["usable", "interrupted", "in use", "stale"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,8 +49,13 @@ class KeptCapture:
     bytes: int
     used: dt.datetime
     """When a run last opened it."""
-    stale: bool
-    """Whether no run can use it: another version captured it, or a run that was killed left it behind."""
+    state: State
+    """`stale` is what no run can use: another version made it, or a run that was killed left it behind."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether no run can use it."""
+        return self.state == "stale"
 
 
 @contextlib.contextmanager
@@ -54,7 +64,7 @@ def unkept_folder(root: Path) -> Iterator[Path]:
     root.mkdir(parents=True, exist_ok=True)
     for folder in root.glob(f"{UNKEPT}*"):
         # One that says nothing of itself yet may be of a run that is about to lock it.
-        if (folder / ABOUT).exists() and _is_left_behind(folder):
+        if (folder / ABOUT).exists() and not is_used(folder):
             shutil.rmtree(folder, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=root))
     try:
@@ -80,6 +90,8 @@ def to_prune(
     """What to remove: the stale, what was not used for so long, and of the rest the least used beyond so much."""
     now, kept = dt.datetime.now(tz=dt.UTC), 0
     for each in captures:
+        if each.state == "in use":
+            continue
         old = unused_days is not None and (now - each.used).total_seconds() > unused_days * _SECONDS_A_DAY
         if each.stale or old or (keep_bytes is not None and kept + each.bytes > keep_bytes):
             yield each
@@ -98,12 +110,19 @@ def remove(capture: KeptCapture) -> None:
         raise InputError(f"{error.filename or capture.folder}: cannot be removed: {error.strerror}") from None
 
 
-def _is_left_behind(folder: Path) -> bool:
-    """Whether the run that a folder was for is gone."""
-    if not folder.name.startswith(UNKEPT):
-        return False
+def is_used(folder: Path) -> bool:
+    """Whether a run that lives works in a folder of its own."""
+    return not all(map(_is_free, owners(folder)))
+
+
+def owners(folder: Path) -> list[Path]:
+    """The locks of all that worked in a folder, and were killed or still do."""
+    return list(folder.glob(_OWNERS))
+
+
+def _is_free(lock: Path) -> bool:
     try:
-        with FileLock(folder / _OWNER, blocking=False):
+        with FileLock(lock, blocking=False):
             return True
     except (Timeout, OSError):
         return False
@@ -111,7 +130,8 @@ def _is_left_behind(folder: Path) -> bool:
 
 def _is_of_a_capture(file: Path) -> bool:
     ours = file.name == ABOUT or file.suffix in _SUFFIXES
-    return ours and stat.S_ISREG(file.lstat().st_mode)
+    scores = file.suffix == ".json" and file.parent.name.startswith(INTERRUPTED)
+    return (ours or scores) and stat.S_ISREG(file.lstat().st_mode)
 
 
 def _about(folder: Path) -> dict[str, Any] | None:
@@ -137,5 +157,13 @@ def _read(folder: Path, facts: dict[str, Any]) -> KeptCapture:
         batches=len(files),
         bytes=sum(file.stat().st_size for file in folder.iterdir() if file.is_file()),
         used=dt.datetime.fromtimestamp((folder / ABOUT).stat().st_mtime, tz=dt.UTC),
-        stale=_is_left_behind(folder) or facts.get("code") != code_version(),
+        state=_state(folder, facts),
     )
+
+
+def _state(folder: Path, facts: dict[str, Any]) -> State:
+    if folder.name.startswith((UNKEPT, INTERRUPTED)) and is_used(folder):
+        return "in use"
+    if folder.name.startswith(INTERRUPTED):
+        return "interrupted" if facts.get(PACKAGE) == package_version() else "stale"
+    return "stale" if folder.name.startswith(UNKEPT) or facts.get("code") != code_version() else "usable"

@@ -21,6 +21,11 @@ class CaptureSettings:
     """The folder for captures on disk; None: one in the user's cache."""
     memory: int | None = None
     """How many bytes of captured tensors stay in memory; the rest goes to disk. None: what is free decides."""
+    run: str | None = None
+    """The run that this is a part of: where it is interrupted, the next one of the same pass goes on from what it left,
+    until `forget` is called at its end. None: it leaves nothing, and goes on from nothing."""
+    fresh: bool = False
+    """Whether it goes on from nothing, but may be gone on from."""
     shared: Path | None = None
     """A folder of this run that several processes see: they share the capture and the replay."""
     processes: int = 1

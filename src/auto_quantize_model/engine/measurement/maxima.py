@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from auto_quantize_model.engine.measurement.quantizing import Quantized
 from auto_quantize_model.engine.replay.module_work import inner_of, largest
 from auto_quantize_model.engine.replay.variants import input_maximum
@@ -13,7 +15,6 @@ from auto_quantize_model.errors import CaseError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from auto_quantize_model.engine.capture.captured import Captured
@@ -36,6 +37,22 @@ class Maxima:
         """Take them over from a finished capture."""
         names = (group.name for group in captured.layout.groups)
         return cls(dict(zip(names, captured.maxima(), strict=True)), captured.inner_maxima())
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Mapping[str, list[float]]]) -> Maxima:
+        """What `to_json` made a document of."""
+        inputs, inner = (
+            {name: np.array(values, dtype=np.float32) for name, values in document[part].items()}
+            for part in ("inputs", "inner")
+        )
+        return cls(inputs, inner)
+
+    def to_json(self) -> dict[str, dict[str, list[float]]]:
+        """As a document that keeps every bit."""
+        return {
+            part: {name: values.tolist() for name, values in arrays.items()}
+            for part, arrays in (("inputs", self.inputs), ("inner", self.inner))
+        }
 
     def quantized(self, group: Group, quantizers: FormatQuantizers, size: SizePlan) -> Quantized:
         """How a format quantizes a group when it is calibrated on a size's captions."""

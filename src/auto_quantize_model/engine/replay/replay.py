@@ -13,13 +13,12 @@ from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
 from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated_ways, inner_of
 from auto_quantize_model.engine.replay.variants import input_variants
-from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
 from auto_quantize_model.statistics.total_kl import caption_kl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.reporting import Progress
     from auto_quantize_model.scores import Group, Status
 
-    _GroupScores = dict[FormatSize, GroupScore]
+    _GroupScores = Mapping[FormatSize, GroupScore]
 
 
 @torch.inference_mode()
@@ -46,39 +45,57 @@ def replay(
     formats: Mapping[str, FormatQuantizers],
     progress: Progress = silent,
     *,
-    shared: ScoreFiles | None = None,
+    files: ScoreFiles | None = None,
     chunk_elements: int | None = None,
     counted: Mapping[int, Tensor] | None = None,
 ) -> dict[FormatSize, list[GroupScore]]:
     """Score every group for every case whose format has quantizers; the capture is emptied on the way.
 
-    With `shared`, several processes score each group once between them. Fewer `chunk_elements` take less memory.
+    What is in `files` already is not scored again; where they are shared, several processes score each group once
+    between them. Fewer `chunk_elements` take less memory.
     """
     work = _Replay(captured, loaded, plan, rows, formats, chunk_elements, counted or {})
     groups = captured.layout.groups
-    by_group: list[_GroupScores] = []
-    if shared is None:
-        for scores in one_behind(map(work.begin, work.rows()), _finish):
-            by_group.append(scores)
-            progress("replay", len(by_group), len(groups))
+    if files is None or not files.shared:
+        by_group = _score_alone(work, groups, files, progress)
     else:
-        scored = [0]
-
-        def score(index: int) -> Callable[[], None]:
-            begun = work.begin(captured.take(groups[index]))
-
-            def write() -> None:
-                shared.write(index, begun.finish())
-                scored.append(shared.count())
-                progress("replay", scored[-1], len(groups))
-
-            return write
-
-        do_each_once(range(len(groups)), shared.has, score, shared.lock)
-        if scored[-1] < len(groups):
-            progress("replay", len(groups), len(groups))
-        by_group = [shared.read(index, group, work.wanted) for index, group in enumerate(groups)]
+        by_group = _score_between_processes(work, groups, files, progress)
     return {each: [scores[each] for scores in by_group] for each in work.wanted}
+
+
+def _score_alone(
+    work: _Replay, groups: Sequence[Group], files: ScoreFiles | None, progress: Progress
+) -> list[_GroupScores]:
+    found = {} if files is None else {index: files.read(index) for index in range(len(groups)) if files.has(index)}
+    left = [index for index in range(len(groups)) if index not in found]
+    begun = map(work.begin, work.rows(groups[index] for index in left))
+    for index, scores in zip(left, one_behind(begun, _finish), strict=True):
+        found[index] = scores
+        if files is not None:
+            files.write(index, scores)
+        progress("replay", len(found), len(groups))
+    return [found[index] for index in range(len(groups))]
+
+
+def _score_between_processes(
+    work: _Replay, groups: Sequence[Group], files: ScoreFiles, progress: Progress
+) -> list[_GroupScores]:
+    scored = [0]
+
+    def score(index: int) -> Callable[[], None]:
+        begun = work.begin(work.take(groups[index]))
+
+        def write() -> None:
+            files.write(index, begun.finish())
+            scored.append(files.count())
+            progress("replay", scored[-1], len(groups))
+
+        return write
+
+    do_each_once(range(len(groups)), files.has, score, files.lock)
+    if scored[-1] < len(groups):
+        progress("replay", len(groups), len(groups))
+    return [files.read(index) for index in range(len(groups))]
 
 
 def _finish(begun: _Begun | _NotCovered) -> _GroupScores:
@@ -98,8 +115,7 @@ class _Replay:
         chunk_elements: int | None,
         counted: Mapping[int, Tensor],
     ) -> None:
-        keys = dict.fromkeys((format_key(case), size_key(case)) for case in plan.cases)
-        self.wanted = [key for key in keys if key[0] in formats]
+        self.wanted = plan.format_sizes(formats)
         self._captured = captured
         self._loaded = loaded
         self._plan = plan
@@ -110,10 +126,14 @@ class _Replay:
         self._inner = captured.inner_maxima()
         self._counted = counted
 
-    def rows(self) -> Iterator[GroupRows]:
-        """What every group saw; from disk, while the group before is worked on."""
-        taken = map(self._captured.take, self._captured.layout.groups)
+    def rows(self, groups: Iterable[Group]) -> Iterator[GroupRows]:
+        """What each group saw; from disk, while the group before is worked on."""
+        taken = map(self.take, groups)
         return one_ahead(taken) if self._captured.on_disk else taken
+
+    def take(self, group: Group) -> GroupRows:
+        """What a group saw."""
+        return self._captured.take(group)
 
     def begin(self, seen: GroupRows) -> _Begun | _NotCovered:
         """Start the work on a group; on a GPU it continues while others begin."""
@@ -166,7 +186,7 @@ class _Begun:
 
     def finish(self) -> _GroupScores:
         """Wait for the products, and make the scores of them."""
-        scores: _GroupScores = {}
+        scores: dict[FormatSize, GroupScore] = {}
         for work in self.work:
             sides_of: dict[FormatSize, dict[Side, RowSums]] = {}
             for serves, values in zip(work.serves, work.row_sums(), strict=True):

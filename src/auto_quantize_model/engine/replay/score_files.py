@@ -1,4 +1,4 @@
-"""The scores of groups on disk, for as long as the processes of one run share them."""
+"""The scores of groups on disk: for other processes of this run, and for a run that goes on from this one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from auto_quantize_model.engine.machine.checked_json import DamagedFileError, read_checked, write_checked
+from auto_quantize_model.errors import one_line
+from auto_quantize_model.reporting import no_notice
 from auto_quantize_model.scores import GroupScore, Split
-from auto_quantize_model.whole_files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,42 +20,93 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from auto_quantize_model.plan import FormatSize
+    from auto_quantize_model.reporting import Notice
     from auto_quantize_model.scores import Group
+
+    _GroupScores = Mapping[FormatSize, GroupScore]
 
 
 class ScoreFiles:
-    """One file a group, with its scores for every format and size."""
+    """One file a group, with its scores for every format and size. What was written or read stays in memory too."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` belongs to this run and this pass alone."""
+    def __init__(
+        self,
+        folder: Path,
+        groups: Sequence[Group],
+        wanted: Sequence[FormatSize],
+        chunk_elements: int,
+        notice: Notice = no_notice,
+        *,
+        shared: bool,
+    ) -> None:
+        """`folder` belongs to this pass alone; `shared` is whether other processes work on it now.
+
+        Scores that were computed in parts of other `chunk_elements` may have other last bits, and are not taken.
+        """
+        self.shared = shared
         self._folder = folder
+        self._groups = groups
+        self._wanted = wanted
+        self._chunk_elements = chunk_elements
+        self._notice = notice
+        self._found: dict[int, _GroupScores] = {}
+        self._full = False
         folder.mkdir(parents=True, exist_ok=True)
 
     def has(self, index: int) -> bool:
-        """Whether a group is scored."""
-        return (self._folder / _name(index)).is_file()
+        """Whether a group is scored, by any process, and can be read."""
+        return self._find(index) is not None
 
     def count(self) -> int:
         """How many groups are scored, by any process."""
-        return len(list(self._folder.glob(_name("*"))))
+        return sum(map(self.has, range(len(self._groups))))
 
     def lock(self, index: int) -> Path:
         """The file to lock while a group is scored."""
         return self._folder / f"{index}.lock"
 
-    def write(self, index: int, scores: Mapping[FormatSize, GroupScore]) -> None:
-        """Write a group's scores; JSON keeps every bit of a float."""
-        document = {_key(key): _to_json(score) for key, score in scores.items()}
-        write_files(self._folder, {_name(index): json.dumps(document)})
+    def write(self, index: int, scores: _GroupScores) -> None:
+        """Write a group's scores; where that cannot be, they stay in memory."""
+        self._found[index] = scores
+        if self._full:
+            return
+        try:
+            write_checked(self._file(index), {_key(key): _to_json(score) for key, score in scores.items()})
+        except OSError as error:
+            self._full = True
+            self._notice(
+                f"{self._folder}: scores cannot be written: {error.strerror or one_line(error)}; going on without"
+            )
 
-    def read(self, index: int, group: Group, wanted: Sequence[FormatSize]) -> dict[FormatSize, GroupScore]:
-        """Read a group's scores, whichever process wrote them."""
-        document = json.loads((self._folder / _name(index)).read_text(encoding="utf-8"))
-        return {key: _from_json(group, document[_key(key)]) for key in wanted}
+    def complete(self) -> dict[FormatSize, list[GroupScore]] | None:
+        """Every group's scores for every format and size; None where some are missing."""
+        numbers = range(len(self._groups))
+        if not all(map(self.has, numbers)):
+            return None
+        return {each: [self.read(index)[each] for index in numbers] for each in self._wanted}
 
+    def read(self, index: int) -> _GroupScores:
+        """A group's scores, whichever process wrote them."""
+        scores = self._find(index)
+        assert scores is not None  # noqa: S101  for the type checker
+        return scores
 
-def _name(index: int | str) -> str:
-    return f"group-{index}.json"
+    def _find(self, index: int) -> _GroupScores | None:
+        if index not in self._found:
+            try:
+                document = read_checked(self._file(index))
+            except DamagedFileError as error:
+                self._notice(f"{error}; scoring the group again")
+                self._file(index).unlink(missing_ok=True)
+                return None
+            if document is None:
+                return None
+            group = self._groups[index]
+            self._found[index] = {key: _from_json(group, document[_key(key)]) for key in self._wanted}
+        return self._found[index]
+
+    def _file(self, index: int) -> Path:
+        return self._folder / f"group-{index}-{self._chunk_elements}.json"
 
 
 def _key(key: FormatSize) -> str:
