@@ -35,8 +35,9 @@ CONFTEST = """
     import os
     from pathlib import Path
 
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        Path("controller").write_text(str(os.getpid()))
+    def pytest_configure(config):
+        if not hasattr(config, "workerinput"):
+            Path("controller").write_text(str(os.getpid()))
     """
 
 
