@@ -52,8 +52,7 @@ def _run(preset: str, model: str, captions: int, engine: EngineName) -> Sequence
     overrides = [
         f"suite.models=[{model}]",
         "suite.pairs=[wint8_aint8]",
-        "suite.sizes=[small]",
-        f"dataset.size_to_max_samples={{small: {captions}}}",
+        f"suite.sizes={{some: {captions}}}",
         f"quant_pair.format={{name: {preset}, preset: {preset}}}",
         "model.dtype=float32",
     ]
