@@ -114,7 +114,7 @@ def test_a_command_works(command: Words, request: pytest.FixtureRequest) -> None
 def what_runs(words: Words) -> Iterator[Words]:
     """The command itself, or what the session of nox that it names runs."""
     words = DEFAULT_SESSIONS if words == ("nox",) else words
-    if words[:2] != ("nox", "-s"):
+    if words[:2] != ("nox", "-s") or why_not_run(words) is not None:
         yield words
         return
     if runs_in_ci(words):
@@ -122,6 +122,10 @@ def what_runs(words: Words) -> Iterator[Words]:
     names, _, posargs = (list(part) for part in partition(words[2:], "--"))
     for session in names:
         yield from commands_of(session, tuple(posargs))
+
+
+def why_not_run(words: Words) -> str | None:
+    return next((why for pattern, why in NOT_RUN.items() if re.fullmatch(pattern, " ".join(words))), None)
 
 
 def partition(words: Words, at: str) -> tuple[Words, Words, Words]:
@@ -144,8 +148,7 @@ def runs_in_ci(words: Words) -> bool:
 def check(words: Words, request: pytest.FixtureRequest) -> None:
     """Run a command, or parse it where there is a reason not to run it."""
     text = " ".join(words)
-    reason = next((pattern for pattern in NOT_RUN if re.fullmatch(pattern, text)), None)
-    if reason is not None:
+    if why_not_run(words) is not None:
         parse(words, request)
     elif words[0] == "pytest":
         if options_in(words) in WORKED:
