@@ -14,7 +14,7 @@ from auto_quantize_model.reports.quantities import nats
 from auto_quantize_model.reports.rows import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from auto_quantize_model.reports.model_cases import ModelCases
 
@@ -39,15 +39,21 @@ def _cheapest(cases: ModelCases) -> Iterator[str]:
         if cost(cases.largest(pair)) is not None:
             by_bits[int(bits(cases.largest(pair)))].append(pair)
     told = []
-    for whole, pairs in sorted(by_bits.items(), reverse=True):
+    for _, pairs in sorted(by_bits.items(), reverse=True):
         first = min(pairs, key=lambda pair: cost(cases.largest(pair)) or 0.0)
         dearest = max(pairs, key=lambda pair: cost(cases.largest(pair)) or 0.0)
         told.append(
-            f"at {whole} bits {code(first)}, {_how_much(cases.largest(first))}"
+            f"at {_bits_of(cases, pairs)} bits {code(first)}, {_how_much(cases.largest(first))}"
             + (f" (the dearest, {code(dearest)}, {_how_much(cases.largest(dearest))})" if dearest != first else "")
         )
     if told:
         yield f"- **Cheapest pair:** {'; '.join(told)}."
+
+
+def _bits_of(cases: ModelCases, pairs: Sequence[str]) -> str:
+    """How many bits the pairs have: the scales of their blocks make some a little dearer."""
+    known = sorted({bits(cases.largest(pair)) for pair in pairs})
+    return " to ".join(f"{each:g}" for each in dict.fromkeys((known[0], known[-1])))
 
 
 def _how_much(manifest: Mapping[str, Any]) -> str:
@@ -102,12 +108,16 @@ def _settled(cases: ModelCases) -> Iterator[str]:
     no = [pair for pair, statistics in stated.items() if not is_settled(statistics)]
     captions = listed(sorted({str(statistics["samples"]) for statistics in stated.values()}))
     if not no:
-        yield f"- **Is the order settled?** Yes: {captions} captions settle the ten most sensitive groups of each pair."
+        yield (
+            f"- **Is the order settled?** Yes: {captions} scored captions settle which ten groups are the most "
+            "sensitive of each pair. How these are ordered among themselves is in each report, and what more captions "
+            "to calibrate on would change is not in that."
+        )
     else:
         which = "any pair" if len(no) == len(stated) else listed([code(pair) for pair in no])
         yield (
-            f"- **Is the order settled?** Not all of it: {captions} captions do not settle which ten groups are the "
-            f"most sensitive for {which}. Each report says how far the order holds."
+            f"- **Is the order settled?** Not all of it: {captions} scored captions do not settle which ten groups are "
+            f"the most sensitive for {which}. Each report says how far the order holds."
         )
 
 
@@ -116,5 +126,5 @@ def _same(cases: ModelCases) -> Iterator[str]:
     if same:
         yield (
             f"- {listed([code(pair) for pair in same])} say the same at two sizes: both score the same captions, and "
-            "these pairs have no activations to calibrate."
+            "these pairs calibrate nothing on captions."
         )
