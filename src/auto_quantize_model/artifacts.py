@@ -33,6 +33,7 @@ RUNTIME_NAMES = {
     "modelopt_recipe": "modelopt_recipe.yaml",
     "hf_quant_config": "hf_quant_config.json",
     "compressed_tensors": "quantization_config.json",
+    "llm_compressor": "llm_compressor_recipe.yaml",
 }
 """The file that a recipe for a runtime has beside them, by the form that the runtime reads."""
 RECIPE_FILES = (*RECIPE_NAMES, *RUNTIME_NAMES.values())

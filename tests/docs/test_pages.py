@@ -22,7 +22,7 @@ REPORT = (
 )
 MADE_BY_READERS = re.compile(
     r"tmp/.*|conf/|checkpoint/|models/my_model/.*|test_my_model\.py|mine_\{size\}\.txt|/shared/captures"
-    r"|models/\*/layer-analysis/\.publishing/|conf/quant_pair/wfp4_mlp\.yaml|conf/dataset/mine\.yaml|.*<.*>.*|.*coco2017_captions_.*|layer-analysis/.*|quantization_config\.json|modelopt_choice\.json"
+    r"|models/\*/layer-analysis/\.publishing/|conf/quant_pair/wfp4_mlp\.yaml|conf/dataset/mine\.yaml|.*<.*>.*|.*coco2017_captions_.*|layer-analysis/.*|quantization_config\.json|modelopt_choice\.json|llm_compressor_recipe\.yaml"
 )
 """What pages name and only a reader's own machine has."""
 PATH = re.compile(r"[\w.*{}<>-]*(/[\w.*{}<>,-]+)*(/|\.(py|yaml|md|json|toml|txt|ambr|safetensors))")

@@ -311,7 +311,7 @@ class RuntimeSettings(Settings):
     """What will run a quantized model: `conf/runtime/<name>.yaml`."""
 
     name: DashedName
-    writes: Literal["modelopt_recipe", "hf_quant_config", "compressed_tensors"]
+    writes: Literal["modelopt_recipe", "hf_quant_config", "compressed_tensors", "llm_compressor"]
     """The form of the file that it reads."""
     pairs: dict[Name, ServedFormat] = Field(min_length=1)
     refused: dict[Name, str] = {}

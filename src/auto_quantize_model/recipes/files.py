@@ -16,6 +16,7 @@ from auto_quantize_model.recipes.document import (
 )
 from auto_quantize_model.recipes.exports.compressed_tensors import quantization_config_json
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config_json
+from auto_quantize_model.recipes.exports.llm_compressor import llm_compressor_recipe_yaml
 from auto_quantize_model.recipes.exports.quant_cfg import modelopt_recipe_yaml, quant_cfg_json
 from auto_quantize_model.recipes.report import render_recipe
 from auto_quantize_model.whole_files import write_files
@@ -31,6 +32,7 @@ _OF_RUNTIME = {
     "modelopt_recipe": modelopt_recipe_yaml,
     "compressed_tensors": quantization_config_json,
     "hf_quant_config": hf_quant_config_json,
+    "llm_compressor": llm_compressor_recipe_yaml,
 }
 
 

@@ -28,7 +28,7 @@ def quantization_config(recipe: Recipe) -> dict[str, Any]:
         "quantization_status": "compressed",
         "format": formats.pop() if len(formats) == 1 else _MIXED,
         "config_groups": groups,
-        "ignore": _ignored(recipe),
+        "ignore": ignored(recipe),
     }
 
 
@@ -39,8 +39,8 @@ def quantization_config_json(recipe: Recipe) -> str:
 
 def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
     weights, inputs = source.quantizer("weight_quantizer"), source.quantizer("input_quantizer")
-    args = None if weights is None else _args(weights)
-    input_args = None if inputs is None else _args(inputs)
+    args = None if weights is None else one_scale_args(weights)
+    input_args = None if inputs is None else one_scale_args(inputs)
     if args is None or (inputs is not None and (input_args is None or input_args["type"] != args["type"])):
         raise InputError(
             f"compressed-tensors has no format for the pair '{source.pair}' that is written here; leave it out"
@@ -55,7 +55,7 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
     }
 
 
-def _args(attributes: Any) -> dict[str, Any] | None:
+def one_scale_args(attributes: Any) -> dict[str, Any] | None:
     """One side, scaled by tensor or by channel and calibrated; None for anything else."""
     if not isinstance(attributes, dict):
         return None
@@ -69,6 +69,7 @@ def _args(attributes: Any) -> dict[str, Any] | None:
     return {"num_bits": 8, "type": kind, "symmetric": True, "strategy": strategy, "dynamic": False}
 
 
-def _ignored(recipe: Recipe) -> list[str]:
+def ignored(recipe: Recipe) -> list[str]:
+    """What stays as it is: modules by their names, and other towers."""
     family = recipe.choice.sources[0].manifest["model"]["family"]
     return [*recipe.unquantized_modules, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]

@@ -1,0 +1,63 @@
+"""A recipe for llm-compressor, which quantizes and saves the model itself: its `oneshot` takes the file."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.precision.formats import NVFP4_BLOCK_SIZE, NVFP4_SCALE_BITS
+from auto_quantize_model.recipes.exports.compressed_tensors import ignored, one_scale_args
+
+if TYPE_CHECKING:
+    from auto_quantize_model.recipes.candidates import Source
+    from auto_quantize_model.recipes.recipe import Recipe
+
+_FP4 = [2, 1]
+
+
+def llm_compressor_recipe(recipe: Recipe) -> dict[str, Any]:
+    """One modifier with a group of modules a pair, each module by its name."""
+    recipe.refuse_stacked("llm-compressor")
+    groups = {f"group_{number}": _group(recipe, source) for number, source in enumerate(recipe.used)}
+    modifier = {"config_groups": groups, "ignore": ignored(recipe)}
+    return {"quantization_stage": {"quantization_modifiers": {"QuantizationModifier": modifier}}}
+
+
+def llm_compressor_recipe_yaml(recipe: Recipe) -> str:
+    """The same as a file."""
+    import yaml
+
+    return yaml.safe_dump(llm_compressor_recipe(recipe), sort_keys=False, width=120)
+
+
+def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
+    weights = _args(source.quantizer("weight_quantizer"), dynamic=False)
+    inputs = source.quantizer("input_quantizer")
+    input_args = None if inputs is None else _args(inputs, dynamic="local")
+    if weights is None or (inputs is not None and input_args is None):
+        raise InputError(
+            f"llm-compressor has no format for the pair '{source.pair}' that is written here; leave it out"
+        )
+    group: dict[str, Any] = {"targets": recipe.modules_of(source.pair), "weights": weights}
+    return group if input_args is None else {**group, "input_activations": input_args}
+
+
+def _args(attributes: Any, *, dynamic: bool | str) -> dict[str, Any] | None:
+    """One side; NVFP4's blocks are scaled when they are seen, `dynamic`, under a scale that is calibrated."""
+    if not isinstance(attributes, dict):
+        return None
+    blocks = attributes.get("block_sizes") or {}
+    size = blocks.get("-1", blocks.get(-1))
+    of_blocks = json.dumps([attributes.get("num_bits"), blocks.get("scale_bits"), size, blocks.get("type")])
+    if of_blocks != json.dumps([_FP4, list(NVFP4_SCALE_BITS), NVFP4_BLOCK_SIZE, "dynamic"]):
+        return one_scale_args(attributes)
+    return {
+        "num_bits": 4,
+        "type": "float",
+        "symmetric": True,
+        "strategy": "tensor_group",
+        "group_size": NVFP4_BLOCK_SIZE,
+        "dynamic": dynamic,
+        "scale_dtype": "torch.float8_e4m3fn",
+    }
