@@ -43,7 +43,7 @@ def test_the_wheel_holds_the_package_and_the_built_in_configuration(wheel: Path)
     builtin = {name: text for name, text in contents(wheel).items() if name.startswith(f"{home}/")}
     files = [*SUITE.parent.glob("conf/*/*.yaml"), *SUITE.parent.glob("data/embedded_captions_*.txt")]
     assert builtin == {f"{home}/{file.relative_to(SUITE.parent).as_posix()}": file.read_bytes() for file in files}
-    assert len(builtin) == 31
+    assert len(builtin) == 32
 
 
 def test_the_wheel_holds_every_module_and_schema_and_no_test(wheel: Path) -> None:
