@@ -272,6 +272,8 @@ def test_disabled_layers_stay_as_they_are(tmp_path: Path) -> None:
     [
         ("general/auto_quantize/nvfp4_fp8_at_5bits", None, "did you mean 'general/auto_quantize/nvfp4_fp8_at_5p4bits'"),
         ("general/ptq/fp8_default-kv_fp8_cast", None, "has no section 'auto_quantize'"),
+        ("/", None, "is neither a file nor one that comes with ModelOpt"),
+        ("x" * 300, None, "a path has at most"),
         ("mine.yaml", "[]", "must be 'key: value' lines"),
         ("mine.yaml", "metadata: {recipe_type: auto_quantize}\nauto_quantize: {}\n", "is refused by ModelOpt"),
         ("mine.yaml", "auto_quantize: {constraints: {}}\n", "is refused by ModelOpt"),

@@ -102,7 +102,7 @@ def read_modelopt_recipe(text: str, folder: Path, known: Iterable[PairSettings],
 def _find(text: str, folder: Path, named_in: Path) -> tuple[Path, str]:
     """A recipe's file, and what it is called."""
     root = Path(str(files("modelopt_recipes")))
-    for place in (Path(folder, text), Path(root, text)):
+    for place in (Path(folder, text), Path(root, text)) if Path(text).name else ():
         for suffix in _SUFFIXES:
             file = place.with_name(place.name + suffix)
             if file.is_file():

@@ -417,7 +417,7 @@ class SuiteSettings(Settings):
     models: Annotated[tuple[DashedName, ...], AfterValidator(_no_twins)] = Field(min_length=1, strict=False)
     pairs: Annotated[tuple[Name, ...], AfterValidator(_no_twins)] = Field(default=(), min_length=1, strict=False)
     """Left out, every pair that the suite can name and that is not optional."""
-    modelopt_recipe: str | None = Field(default=None, min_length=1, max_length=_LONGEST_PATH)
+    modelopt_recipe: Annotated[str, AfterValidator(_checked_length)] | None = None
     """One of ModelOpt's own recipes, by its name there or by its file: its formats are the pairs."""
     sizes: Annotated[dict[Size, Count | None], BeforeValidator(_named), AfterValidator(_all_or_none)] | None = Field(
         default=None, min_length=1
