@@ -36,18 +36,14 @@ class BesideModelOpt:
     @property
     def their_bits(self) -> float:
         """The effective bits of ModelOpt's choice."""
-        columns = self._columns()
-        return float((self.choice.counted * self.choice.bits[columns]).sum() / self.choice.counted.sum())
+        return self.choice.effective_bits(self.theirs)
 
     @property
     def their_predicted_kl(self) -> float | None:
         """The predicted KL of ModelOpt's choice; None where the method predicts none."""
         if self.ours is None:
             return None
-        return float(self.choice.predicted[range(len(self.choice.parts)), self._columns()].sum())
-
-    def _columns(self) -> list[int]:
-        return [self.choice.pairs.index(self.theirs[part.name]) for part in self.choice.parts]
+        return float(self.choice.predicted[range(len(self.choice.parts)), self.choice.columns(self.theirs)].sum())
 
     def document(self) -> str:
         """`modelopt_choice.json`."""

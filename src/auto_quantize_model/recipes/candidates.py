@@ -174,6 +174,14 @@ class Candidates:
             if _is_everywhere(key, self.sources, ("disabled",))
         }
 
+    def effective_bits(self, assignment: Mapping[str, str]) -> float:
+        """What an assignment of pairs to groups costs a weight, as ModelOpt counts."""
+        return float((self.counted * self.bits[self.columns(assignment)]).sum() / self.counted.sum())
+
+    def columns(self, assignment: Mapping[str, str]) -> list[int]:
+        """Of each part, the column of its pair."""
+        return [self.pairs.index(assignment[part.name]) for part in self.parts]
+
     def everywhere(self, pair: str) -> dict[str, str]:
         """A pair for every group that it quantizes: one that names modules leaves others alone."""
         entries = self.sources[self.pairs.index(pair)].manifest["layer_sensitivity"]
@@ -293,9 +301,19 @@ def _part(key: str, sources: Sequence[Source]) -> Part:
         if entry["importance"] is None
     ]
     why = f"not measured ({', '.join(unmeasured)})" if len(unmeasured) == len(sources) else None
+    first = entries[0]
+    name, modules = key.removesuffix(RECIPE_SUFFIX), tuple(first["modules"])
+    return Part((name,), modules, int(_weights(first)), counted_weights(first), why)
+
+
+def _weights(entry: Mapping[str, Any]) -> float:
     # The last cost is that of NONE: a unit a weight.
-    weights, counted = int(entries[0]["costs"][-1]), float(entries[0].get("cost_weight", 1.0))
-    return Part((key.removesuffix(RECIPE_SUFFIX),), tuple(entries[0]["modules"]), weights, weights * counted, why)
+    return float(entry["costs"][-1])
+
+
+def counted_weights(entry: Mapping[str, Any]) -> float:
+    """How many weights a budget counts for a group, from its entry in a manifest."""
+    return _weights(entry) * float(entry.get("cost_weight", 1.0))
 
 
 def _predicted(source: Source, key: str) -> float:

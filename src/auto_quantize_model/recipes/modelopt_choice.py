@@ -10,7 +10,7 @@ from auto_quantize_model.engine.search import run_modelopts_search
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.schema import RECIPE_SUFFIX
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
-from auto_quantize_model.recipes.candidates import NONE
+from auto_quantize_model.recipes.candidates import NONE, counted_weights
 from auto_quantize_model.recipes.constraints import within_spaces
 
 if TYPE_CHECKING:
@@ -35,14 +35,14 @@ def modelopts_choice(
         mine = [pair for pair in order if allowed[row, choice.pairs.index(pair)]]
         for name in part.names:
             scores = _scores(choice, name)
-            counted = _counted(choice.sources[0].manifest["layer_sensitivity"][name + RECIPE_SUFFIX])
+            counted = counted_weights(choice.sources[0].manifest["layer_sensitivity"][name + RECIPE_SUFFIX])
             stats[name] = {
                 "formats": mine,
                 "scores": np.minimum.accumulate([scores[pair] for pair in mine]).tolist(),
                 "costs": [counted * choice.bits[choice.pairs.index(pair)] / UNQUANTIZED_BITS for pair in mine],
             }
     # What it may not quantize is in its program too, and decides which of several equal choices it finds.
-    kept = {name: _counted(entry) for name, entry in choice.never_quantized.items()}
+    kept = {name: counted_weights(entry) for name, entry in choice.never_quantized.items()}
     for name, counted in kept.items():
         stats[name] = {"formats": [NONE], "scores": [0.0], "costs": [counted]}
     size = float(choice.counted.sum()) * bits / UNQUANTIZED_BITS + sum(kept.values())
@@ -70,8 +70,3 @@ def _scores(choice: Candidates, name: str) -> dict[str, float]:
         value = source.manifest["layer_sensitivity"][name + RECIPE_SUFFIX]["importance"]
         scores[source.pair] = 0.0 if value is None else float(value)
     return scores
-
-
-def _counted(entry: Mapping[str, Any]) -> float:
-    """How many weights a budget counts for a group; the last cost is that of all of them, unquantized."""
-    return float(entry["costs"][-1]) * float(entry.get("cost_weight", 1.0))

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.measurement.quantizing import Quantized
     from auto_quantize_model.engine.preparation import PreparedPass
     from auto_quantize_model.precision.formats import ResolvedFormat
-    from auto_quantize_model.recipes.candidates import Candidates
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
     from auto_quantize_model.reporting import Progress
@@ -74,18 +73,12 @@ def prove(recipe: Recipe, prover: Prover, held_out: HeldOutCaptions) -> Proof:
     """Measure a recipe, each of its pairs alone, and what ModelOpt's own search makes of the same scores and bits."""
     choice, totals = recipe.choice, recipe.solved.totals
     modelopts = modelopts_choice(choice, prover.formats, totals.effective_bits + _AS_MANY_BITS, recipe.spaces)
-    rivals = [(Rival(MODELOPTS_OWN, effective_bits(choice, modelopts), is_pair=False), modelopts)]
+    rivals = [(Rival(MODELOPTS_OWN, choice.effective_bits(modelopts), is_pair=False), modelopts)]
     for pair in choice.pairs[:-1]:
         alone = choice.everywhere(pair)
-        rivals.append((Rival(pair, effective_bits(choice, alone), is_pair=True), alone))
+        rivals.append((Rival(pair, choice.effective_bits(alone), is_pair=True), alone))
     ours, *theirs = prover.measure([recipe.assignment, *(assignment for _, assignment in rivals)], held_out)
     return proof_of(ours, [(rival, its) for (rival, _), its in zip(rivals, theirs, strict=True)], held_out.on)
-
-
-def effective_bits(choice: Candidates, assignment: Mapping[str, str]) -> float:
-    """What an assignment costs, as ModelOpt counts."""
-    columns = [choice.pairs.index(assignment[part.name]) for part in choice.parts]
-    return float((choice.counted * choice.bits[columns]).sum() / choice.counted.sum())
 
 
 class Prover:
