@@ -27,6 +27,8 @@ _RENDERERS = {
     case_figure.NAME: case_figure.render,
 }
 REPORT_NAMES = tuple(_RENDERERS)
+MANIFEST_SUFFIX = "_quant_manifest.json"
+"""How the name of every manifest's file ends."""
 RECIPE_NAMES = ("recipe.yaml", "recipe.json", "recipe.md", recipe_figure.NAME, "pareto.json", "quant_cfg.json")
 """The files that every recipe has."""
 RUNTIME_NAMES = {
@@ -48,7 +50,7 @@ def default_output(root: Path = Path()) -> Path:
 
 def manifest_name(manifest: Mapping[str, Any]) -> str:
     """The file name of a manifest; an older one may be of no scheme."""
-    return f"{mapping(manifest, 'scheme').get('name', 'unnamed')}_quant_manifest.json"
+    return f"{mapping(manifest, 'scheme').get('name', 'unnamed')}{MANIFEST_SUFFIX}"
 
 
 def render_reports(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.artifacts import RECIPE_FILES, REPORT_NAMES, STAGING, render_reports
+from auto_quantize_model.artifacts import MANIFEST_SUFFIX, RECIPE_FILES, REPORT_NAMES, STAGING, render_reports
 from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.baselines.index import committed, index_files, suite_folder
 from auto_quantize_model.baselines.store import baseline_folder
@@ -217,4 +217,4 @@ def _has_place(path: PurePosixPath) -> bool:
 
 
 def _is_artifact(name: str) -> bool:
-    return name in REPORT_NAMES or name.endswith(("_quant_manifest.json", SUFFIX))
+    return name in REPORT_NAMES or name.endswith((MANIFEST_SUFFIX, SUFFIX))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.artifacts import MANIFEST_SUFFIX
 from auto_quantize_model.baselines.folders import whereabouts
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
@@ -34,7 +35,7 @@ def baseline_folder(case: Case) -> Path:
 
 def baseline_manifest(case: Case) -> Path:
     """The file of a case's committed manifest."""
-    return baseline_folder(case) / f"{case.pair.scheme_name}_quant_manifest.json"
+    return baseline_folder(case) / f"{case.pair.scheme_name}{MANIFEST_SUFFIX}"
 
 
 def baseline_probe_sums(case: Case) -> Path:

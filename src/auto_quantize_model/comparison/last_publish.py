@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.comparison.sources import SUFFIX, read_source
+from auto_quantize_model.artifacts import MANIFEST_SUFFIX
+from auto_quantize_model.comparison.sources import read_source
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.comparison.sources import Source
 
-_MANIFESTS = f":(glob)**/*{SUFFIX}"
+_MANIFESTS = f":(glob)**/*{MANIFEST_SUFFIX}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def last_publish(place: Path) -> LastPublish:
     revision, told = _before(place)
     inside = above.decode(errors="surrogateescape").strip().rstrip("/")
     names = ask_git("ls-tree", "-r", "--name-only", "--full-tree", f"{revision}:{inside}") or b""
-    if not any(name.endswith(SUFFIX) for name in names.decode(errors="surrogateescape").splitlines()):
+    if not any(name.endswith(MANIFEST_SUFFIX) for name in names.decode(errors="surrogateescape").splitlines()):
         raise InputError(f"{place}: this clone knows of nothing before the last publish ({told})")
     return LastPublish(read_source(f"{revision}:{inside}"), read_source(str(place)), told)
 

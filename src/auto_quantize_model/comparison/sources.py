@@ -11,7 +11,7 @@ import io
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from auto_quantize_model.artifacts import STAGING
+from auto_quantize_model.artifacts import MANIFEST_SUFFIX, STAGING
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.git import ask_git
 from auto_quantize_model.manifest.document import parse_manifest, read_manifest
@@ -19,7 +19,6 @@ from auto_quantize_model.manifest.document import parse_manifest, read_manifest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SUFFIX = "_quant_manifest.json"
 _MODELS = "models"
 
 
@@ -45,12 +44,12 @@ def read_source(name: str) -> Source:
             raise
         raise InputError(f"{name!r}: cannot be read: {error}") from None
     if not manifests:
-        raise InputError(f"{name}: holds no *{SUFFIX}; name a manifest, a folder of results or a git revision")
+        raise InputError(f"{name}: holds no *{MANIFEST_SUFFIX}; name a manifest, a folder of results or a git revision")
     return Source(name, manifests)
 
 
 def _of_folder(folder: Path) -> dict[PurePosixPath, dict[str, Any]]:
-    files = [path for path in sorted(folder.rglob(f"*{SUFFIX}")) if path.is_file()]
+    files = [path for path in sorted(folder.rglob(f"*{MANIFEST_SUFFIX}")) if path.is_file()]
     below = {path: PurePosixPath(path.relative_to(folder).as_posix()) for path in files}
     return {path: read_manifest(file, complete=False) for file, path in below.items() if STAGING not in path.parts}
 
@@ -81,7 +80,7 @@ def _object(expression: str) -> bytes | None:
 def _blobs(tree: str) -> dict[PurePosixPath, str]:
     """The manifests below a tree, each with the name of its content."""
     listed = (ask_git("ls-tree", "-r", "-z", "--full-tree", tree) or b"").decode(errors="surrogateescape").split("\0")
-    entries = (entry.partition("\t") for entry in listed if entry.endswith(SUFFIX))
+    entries = (entry.partition("\t") for entry in listed if entry.endswith(MANIFEST_SUFFIX))
     return {PurePosixPath(path): head.split()[2] for head, _, path in entries}
 
 

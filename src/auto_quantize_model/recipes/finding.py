@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.artifacts import MANIFEST_SUFFIX
 from auto_quantize_model.cases.settings import usual_size
 from auto_quantize_model.errors import InputError, nearest
 from auto_quantize_model.manifest.document import mapping, read_manifest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.recipes.candidates import Source
 
-_PATTERN = "*_quant_manifest.json"
+_PATTERN = f"*{MANIFEST_SUFFIX}"
 
 
 def find_sources(
