@@ -124,8 +124,8 @@ def _advice(ran: Sequence[Record]) -> Iterator[str]:
         if record.bits is not None:
             widths[int(record.bits)].append(record)
     cheapest = [
-        f"{first.pair} at {width} bits ({nats(_kl(first) or 0.0)})"
-        for width, its in sorted(widths.items(), reverse=True)
+        f"{first.pair} at {first.bits:g} bits ({nats(_kl(first) or 0.0)})"
+        for _, its in sorted(widths.items(), reverse=True)
         for first in [min(its, key=lambda each: _kl(each) or 0.0)]
         if len(its) > 1
     ]
