@@ -36,9 +36,16 @@ from auto_quantize_model.statistics.total_kl import total_kl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from auto_quantize_model import Case, CaseResult
+    from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.measurement.quantizing import Assignment
+    from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.scores import CaseScores, GroupScore
+
+    Floats = NDArray[np.float64]
 
 SUITE = Path(__file__).resolve().parents[1] / "sensitivity_cases" / "suite.yaml"
 CPU = torch.device("cpu")
@@ -47,14 +54,43 @@ HEADERS = (
     "pair",
     "measured on",
     "rank correlation",
+    "of the two measurements",
+    "of the costliest tenth",
     "measured / predicted",
     "in its interval",
     "all groups, nats",
     "sum / measured: all, halves",
     "whole / measured: all, halves",
 )
+COSTLIEST = 0.1
 HALVES = 2
 """How many random halves of the groups are measured."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """How many of the groups that cost most by one measurement are those that cost most by something else."""
+
+    groups: int
+    predicted: int
+    measured: int | None
+    """By the measurement on the other captions; None where there is none."""
+
+    @classmethod
+    def of(cls, measured: Floats, predicted: Floats, elsewhere: Floats | None) -> Overlap:
+        """Of the costliest tenth."""
+        count = max(round(len(measured) * COSTLIEST), 1)
+        top = _costliest(measured, count)
+        other = None if elsewhere is None else len(top & _costliest(elsewhere, count))
+        return cls(count, len(top & _costliest(predicted, count)), other)
+
+    def __str__(self) -> str:
+        ceiling = "" if self.measured is None else f", {self.measured} measured"
+        return f"{self.predicted} predicted{ceiling} of {self.groups}"
+
+
+def _costliest(values: Floats, count: int) -> set[int]:
+    return set(np.argsort(values, kind="stable")[-count:].tolist())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +100,10 @@ class Row:
     pair: str
     measured_on: str
     rank_correlation: float
+    """Of the predictions with what was measured."""
+    ceiling: float | None
+    """Of what was measured with what was measured on the other captions; None where there are none."""
+    costliest: Overlap
     ratio: tuple[float, float, float]
     """Measured over predicted, of single groups: the median, and 5 to 95 % of them."""
     inside: float
@@ -79,7 +119,8 @@ class Row:
         sums = ", ".join(f"{plain:.2f}" for plain, _ in (self.of_whole, *self.of_halves))
         wholes = ", ".join(f"{together:.2f}" for _, together in (self.of_whole, *self.of_halves))
         ratio = f"{median:.2f} ({low:.2f} to {high:.2f})"
-        single = (f"{self.rank_correlation:.3f}", ratio, f"{self.inside:.0%}")
+        ceiling = "not measured" if self.ceiling is None else f"{self.ceiling:.3f}"
+        single = (f"{self.rank_correlation:.3f}", ceiling, str(self.costliest), ratio, f"{self.inside:.0%}")
         cells = (f"`{self.pair}`", self.measured_on, *single, f"{self.whole:.3g}", sums, wholes)
         return f"| {' | '.join(cells)} |"
 
@@ -118,10 +159,11 @@ class Quantization:
         parts = [*([each] for each in self.single), self.groups, *self.halves]
         return [{each.group.name: self.how[each.group.name] for each in part} for part in parts]
 
-    def row(self, measured_on: str, kl: Sequence[float]) -> Row:
-        """The line of the table, from what was measured for the assignments."""
+    def row(self, measured_on: str, kl: Sequence[float], elsewhere: Sequence[float] | None) -> Row:
+        """The line of the table, from what was measured for the assignments, and measured on other captions."""
         count = len(self.single)
         alone, (whole, *halves) = np.array(kl[:count]), kl[count:]
+        other = None if elsewhere is None else np.array(elsewhere[:count])
         predicted = np.array([each.predicted_kl for each in self.single])
         ratios = alone / predicted
         intervals = [self.intervals[each.group.name] for each in self.single]
@@ -130,6 +172,8 @@ class Quantization:
             pair=self.case.pair.name,
             measured_on=measured_on,
             rank_correlation=float(spearmanr(predicted, alone).statistic),
+            ceiling=None if other is None else float(spearmanr(other, alone).statistic),
+            costliest=Overlap.of(alone, predicted, other),
             ratio=(float(np.median(ratios)), *map(float, np.quantile(ratios, TAILS))),  # type: ignore[arg-type]
             inside=float(np.mean([low <= each <= high for each, (low, high) in zip(alone, intervals, strict=True)])),
             whole=whole,
@@ -164,12 +208,21 @@ def main() -> None:
     quantizations = [Quantization.of(result, maxima, arguments.every) for result in results]
     about = f"{arguments.model}, {size.scored_samples} captions, {plan.probes} probes, every {arguments.every}. group"
     sys.stdout.write(f"{about}\n| {' | '.join(HEADERS)} |\n|{' --- |' * len(HEADERS)}\n")
-    for name, tokens in places.items():
-        assignments = [each for its in quantizations for each in its.assignments]
-        found = iter(measure(loaded, layout.groups, tokens, assignments))
-        for each in quantizations:
-            sys.stdout.write(f"{each.row(name, [next(found).kl_per_token for _ in each.assignments])}\n")
-        sys.stdout.flush()
+    measured = {name: _measured(loaded, layout, tokens, quantizations) for name, tokens in places.items()}
+    for name, values in measured.items():
+        elsewhere = next((others for other, others in measured.items() if other != name), None)
+        for number, each in enumerate(quantizations):
+            row = each.row(name, values[number], None if elsewhere is None else elsewhere[number])
+            sys.stdout.write(f"{row}\n")
+
+
+def _measured(
+    loaded: LoadedModel, layout: Layout, tokens: Sequence[Tensor], quantizations: Sequence[Quantization]
+) -> list[list[float]]:
+    """What each of the assignments costs on some captions, by quantization."""
+    assignments = [each for its in quantizations for each in its.assignments]
+    found = iter(measure(loaded, layout.groups, tokens, assignments))
+    return [[next(found).kl_per_token for _ in each.assignments] for each in quantizations]
 
 
 def _arguments() -> argparse.Namespace:
