@@ -13,10 +13,12 @@ from auto_quantize_model.recipes.budget import Budget
 from auto_quantize_model.recipes.candidates import Candidates, Part, Source
 from auto_quantize_model.recipes.solving import front_of, solve
 from auto_quantize_model.statistics import multiple_choice
-from auto_quantize_model.statistics.total_kl import caption_kl
+from auto_quantize_model.statistics.predicted_kl import caption_kl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
 GROUPS, MANY, CAPTIONS, PROBES = 144, 10_000, 128, 2
 BITS = np.array([4.5, 4.25, 4.5, 8, 8, 8, 8, 4.25, 4.5, 16])
@@ -32,19 +34,24 @@ def random_candidates(groups: int) -> Candidates:
     )
     signed = random.normal(size=(groups, 10, PROBES, CAPTIONS)) * np.sqrt(0.01 * sensitivity)[:, :, None, None]
     tokens = np.full(CAPTIONS, 12)
-    predicted = np.array([[caption_kl(each, int(tokens.sum())).sum() for each in row] for row in signed])
+    added = np.array([[caption_kl(each) for each in row] for row in signed])
+    predicted = added.sum(axis=-1) / tokens.sum()
     sizes = random.choice(SIZES, size=groups).tolist()
     parts = tuple(Part((f"g{n}",), (f"g{n}",), int(each), float(each)) for n, each in enumerate(sizes))
     names = [f"pair_{number}" for number in range(9)]
     sources = tuple(
         Source(
             {"case": {"pair": name, "model": "random", "size": "medium"}},
-            ProbeSums(tokens, {part.name: signed[row, column] for row, part in enumerate(parts)}),
+            ProbeSums(tokens, *(_by_name(parts, each[:, column]) for each in (signed, added))),
             name,
         )
         for column, name in enumerate(names)
     )
     return Candidates(parts, sources, predicted, BITS, BITS, sum(part.weights for part in parts))
+
+
+def _by_name(parts: Sequence[Part], values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    return {part.name: each for part, each in zip(parts, values, strict=True)}
 
 
 def seconds(work: Callable[[], object]) -> float:

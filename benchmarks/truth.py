@@ -183,7 +183,9 @@ class Quantization:
 
 
 def _over(groups: Sequence[GroupScore], tokens: Any, measured: float) -> tuple[float, float]:
-    total = total_kl([each.signed for each in groups if each.signed is not None], tokens)
+    count = int(tokens.sum())
+    alone = [each.sample_kl * count for each in groups if each.sample_kl is not None]
+    total = total_kl(alone, [each.signed for each in groups if each.signed is not None], tokens)
     return total.sum / measured, total.whole / measured
 
 

@@ -7,6 +7,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.manifest.schema import SCHEMA_VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,7 +39,7 @@ def build(case: Case, scores: Sequence[float] = SCORES) -> dict[str, Any]:
     entries["lm_head.quant_recipe"] = _head()
     members = [module for entry in entries.values() for module in entry["modules"]]
     return {
-        "schema_version": 2,
+        "schema_version": SCHEMA_VERSION,
         "case": {"id": case.id, "model": case.model.name, "pair": case.pair.name, "size": case.size},
         "scheme": {
             "name": case.pair.scheme_name,

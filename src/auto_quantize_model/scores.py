@@ -101,7 +101,7 @@ class GroupScore:
     score: float
     """ModelOpt's score."""
     predicted_kl: float | None
-    """The expected KL divergence in nats per token; None where the engine cannot tell."""
+    """The expected KL divergence in nats per token; None where the engine cannot tell, or not yet."""
     sample_scores: Samples | None
     """What each scored caption adds to `score`, in caption order; None where the engine sees only the sum."""
     sample_kl: Samples | None
@@ -113,7 +113,11 @@ class GroupScore:
     """Per probe and scored caption: the probe's gradient times what quantizing changes, summed up.
 
     Added over groups before squaring, they predict the KL divergence of quantizing all of these. None where
-    `predicted_kl` is."""
+    `predicted_kl` can never be."""
+    row_kl: Samples | None = None
+    """The KL divergence in nats that each scored caption would have if its rows' errors were on their own."""
+    kl_log_spread: float = 0.0
+    """How far `predicted_kl` may be off beside what captions leave open: a standard deviation of its logarithm."""
     measured: Measured | None = None
     """What really quantizing this group alone does; None where that was not asked for."""
     reason: str | None = None

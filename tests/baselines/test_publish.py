@@ -149,6 +149,19 @@ def test_stale_reports_are_rendered_again_from_the_manifest_that_stands(
         assert {name: each[0] for name, each in state(case).items()} == whole
 
 
+def test_a_baseline_whose_version_estimates_otherwise_gives_way_though_the_scores_stand(
+    case: Case, manifest: dict[str, Any]
+) -> None:
+    publish(case, manifest)
+    file = baseline_manifest(case)
+    older = file.read_text(encoding="utf-8").replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 2')
+    file.write_text(older, encoding="utf-8")
+    noisy = build(case, [score * (1 + 1e-6) for score in SCORES])
+    publication = publish(case, noisy)
+    assert (publication.action, "version 2" in publication.reason) == ("updated", True)
+    assert read_baseline(case) == noisy
+
+
 def test_an_unreadable_baseline_is_replaced(case: Case, manifest: dict[str, Any]) -> None:
     publish(case, manifest)
     baseline_manifest(case).write_text("<<<<<<< HEAD\n")

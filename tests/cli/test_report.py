@@ -186,7 +186,7 @@ def test_what_an_older_manifest_lacks_its_reports_lack(older: Path, keys: tuple[
         (lambda manifest: manifest.update(layer_sensitivity=[]), "a report of one; give the *_quant_manifest.json"),
         (lambda manifest: manifest.update(schema_version=1), "is a required property"),
         (lambda manifest: manifest.update(schema_version=True), "schema_version is True"),
-        (lambda manifest: manifest.update(schema_version=99), "this version of the package reads 1 and 2"),
+        (lambda manifest: manifest.update(schema_version=99), "this version of the package reads 1, 2, 3"),
     ],
 )
 def test_a_manifest_that_lacks_something_is_one_line(

@@ -16,6 +16,7 @@ from auto_quantize_model.engine.capture.batches import TokenBatch
 from auto_quantize_model.engine.capture.captured import Captured, Placement
 from auto_quantize_model.engine.capture.groups import Layout
 from auto_quantize_model.engine.capture.recording import CapturedBatch
+from auto_quantize_model.engine.predictions import with_predictions
 from auto_quantize_model.engine.replay.replay import replay
 from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.engine.replay.variants import input_variants
@@ -107,13 +108,22 @@ def test_each_caption_has_the_squares_of_its_own_rows() -> None:
     assert found.status == "scored"
 
 
-def test_the_predicted_kl_squares_what_a_probe_sees_of_a_whole_caption() -> None:
-    """Products are added up over a caption's rows, with their signs; two probes are averaged, 8 tokens are scored."""
+def test_what_a_probe_sees_of_a_caption_is_kept_added_up_and_squared_row_by_row() -> None:
+    """Products are added up over a caption's rows, with their signs; the squares of rows are averaged over probes."""
     found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES)
     assert found.signed is not None
-    assert found.sample_kl is not None
+    assert found.row_kl is not None
     assert found.signed.tolist() == [[1 - 2, 3, 4, 5 - 6 - 7, 8], [6, 6, 8, 36, 16]]
+    ones, twos = [1 + 4, 9, 16, 25 + 36 + 49, 64], [4 + 16, 36, 64, 100 + 144 + 196, 256]
+    assert found.row_kl.tolist() == pytest.approx([(one + two) / 4 for one, two in zip(ones, twos, strict=True)])
+    assert found.predicted_kl is None
+
+
+def test_the_only_group_is_predicted_from_whole_captions() -> None:
+    """There are no others to have anything in common with; 8 tokens are scored."""
+    (found,) = with_predictions([scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES)], 8)
     squares = [(1 + 36) / 2, (9 + 36) / 2, (16 + 64) / 2, (64 + 1296) / 2, (64 + 256) / 2]
+    assert found.sample_kl is not None
     assert found.sample_kl.tolist() == pytest.approx([0.5 * each / 8 for each in squares])
     assert found.predicted_kl == pytest.approx(0.5 * sum(squares) / 8)
 
@@ -122,6 +132,7 @@ def test_only_the_first_batches_are_scored_and_counted() -> None:
     found = scored_by_hand([1, 2, 3, 4, 5, 6, 7, 8], ONES, None, "autoquant.score_size=2")
     assert found.sample_scores is not None
     assert found.sample_scores.tolist() == pytest.approx([5, 9])
+    (found,) = with_predictions([found], 3)
     assert found.predicted_kl == pytest.approx(0.5 * ((1 + 36) / 2 + (9 + 36) / 2) / 3)
 
 

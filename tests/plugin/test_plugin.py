@@ -419,7 +419,7 @@ class TestBaselines:
         before = file.read_bytes()
         result = project.run("--publish")
         assert result.ret == pytest.ExitCode.TESTS_FAILED
-        assert lines_with(result, "schema_version is 99; this version of the package reads 1 and 2")
+        assert lines_with(result, "schema_version is 99; this version of the package reads 1, 2, 3")
         assert file.read_bytes() == before
 
     def test_a_case_that_is_not_finite_is_not_published(

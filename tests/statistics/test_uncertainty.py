@@ -39,7 +39,7 @@ def test_intervals_are_numbers_around_the_sum(samples: Floats) -> None:
 def test_intervals_of_the_predicted_kl_are_too(samples: Floats, data: st.DataObject) -> None:
     tokens = data.draw(arrays(np.int64, samples.shape[1], elements=st.integers(0, 512)))
     samples[:, tokens == 0] = 0
-    found = kl_uncertainties(list(samples), tokens)
+    found = kl_uncertainties(list(samples), tokens, [0.0] * len(samples))
     assert found is not None
     for each, total in zip(found, sums(samples), strict=True):
         assert np.isfinite([each.stderr, *each.ci95]).all()
@@ -84,7 +84,7 @@ def test_a_predicted_kl_that_goes_with_the_tokens_is_sure() -> None:
     tokens = np.random.default_rng(1).integers(5, 50, size=32)
     even = np.array(1e-6 * tokens, dtype=np.float64)
     uneven: Floats = even * np.random.default_rng(2).exponential(size=32)
-    found = kl_uncertainties([even, uneven], tokens)
+    found = kl_uncertainties([even, uneven], tokens, [0.0, 0.0])
     assert found is not None
     assert found[0].ci95 == pytest.approx((even.sum(), even.sum()))
     assert found[0].stderr < 1e-12 * even.sum()
@@ -135,7 +135,7 @@ def test_the_same_samples_give_the_same_numbers() -> None:
 
 def test_one_caption_has_no_spread() -> None:
     assert uncertainties([np.array([1.0]), np.array([2.0])]) is None
-    assert kl_uncertainties([np.array([1.0]), np.array([2.0])], np.array([3])) is None
+    assert kl_uncertainties([np.array([1.0]), np.array([2.0])], np.array([3]), [0.0, 0.0]) is None
     assert uncertainties([]) is None
 
 
@@ -218,3 +218,23 @@ def test_rank_intervals_hold_95_of_100_resamples() -> None:
     assert [each.rank_ci95 for each in found] == [
         (min(low, rank), max(high, rank)) for (low, high), rank in zip(expected, own, strict=True)
     ]
+
+
+def test_what_captions_cannot_tell_widens_the_interval_on_both_sides_and_the_error() -> None:
+    random = np.random.default_rng(7)
+    samples = [random.gamma(2.0, size=64) for _ in range(2)]
+    tokens = np.full(64, 10)
+    (narrow, same), (_, wide) = (kl_uncertainties(samples, tokens, [0.0, each]) or [] for each in (0.0, 0.2))
+    total = samples[1].sum()
+    assert same.ci95[0] > wide.ci95[0] > 0
+    assert same.ci95[1] < wide.ci95[1]
+    assert wide.stderr == pytest.approx(np.hypot(same.stderr, 0.2 * total))
+    # Where the captions leave nothing open, it is a normal interval of the logarithm.
+    (flat,) = kl_uncertainties([np.full(64, 1.0)], tokens, [0.2]) or []
+    assert flat.ci95 == pytest.approx((64 * np.exp(-1.96 * 0.2), 64 * np.exp(1.96 * 0.2)), rel=1e-4)
+    assert narrow.ci95[0] < samples[0].sum() < narrow.ci95[1]
+
+
+def test_a_group_that_costs_nothing_has_an_interval_of_nothing() -> None:
+    (found,) = kl_uncertainties([np.zeros(8)], np.full(8, 3), [0.3]) or []
+    assert (found.stderr, found.ci95) == (0.0, (0.0, 0.0))

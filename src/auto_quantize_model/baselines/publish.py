@@ -153,6 +153,8 @@ def _reason_to_update(
         return None
     if comparison is None or comparison.verdict in ("drift", "incomparable"):
         return "it was not compared with the baseline" if comparison is None else summary(comparison)
+    if baseline["schema_version"] != manifest["schema_version"]:
+        return f"its schema has version {baseline['schema_version']}, which estimates otherwise"
     if not same_structure:
         return "the structure of the manifest has changed"
     if comparison.verdict == "identical":

@@ -18,6 +18,7 @@ from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
 from auto_quantize_model.engine.modelopt_loop import score_with_modelopt
 from auto_quantize_model.engine.one_pass import score
+from auto_quantize_model.engine.predictions import with_predictions
 from auto_quantize_model.engine.search import search
 from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.families import load_model
@@ -135,7 +136,7 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
         number: _Found(groups, _search(prepared, case, groups))
         for number, case in enumerate(prepared.plan.cases)
         if format_key(case) in quantizers
-        for groups in [_as_asked(prepared, case, scores.groups[format_key(case), size_key(case)])]
+        for groups in [_predicted(prepared, case, scores.groups[format_key(case), size_key(case)], batches)]
     }
     if prepared.measure.scope:
         try:
@@ -222,6 +223,13 @@ def _scored_by_modelopt(
     facts = _facts(loaded, layout, batches)
     groups = score_with_modelopt(loaded, layout, batches, size, resolved, case.autoquant)
     return facts, _as_asked(prepared, case, groups)
+
+
+def _predicted(
+    prepared: PreparedPass, case: Case, groups: Sequence[GroupScore], batches: Sequence[TokenBatch]
+) -> list[GroupScore]:
+    tokens = sum(batches[index].loss_tokens for index in prepared.plan.size_of(case).scored)
+    return with_predictions(_as_asked(prepared, case, groups), tokens)
 
 
 def _as_asked(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) -> list[GroupScore]:

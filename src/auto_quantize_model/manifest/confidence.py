@@ -42,7 +42,8 @@ def describe_confidence(measured: Sequence[GroupScore], tokens: NDArray[np.int64
     kl = list(_known(score.sample_kl for score in measured))
     if len(samples) < len(measured) or len(kl) < len(measured):
         return Confidence({}, None)
-    of_scores, of_kl = uncertainties(samples), kl_uncertainties(kl, tokens)
+    of_scores = uncertainties(samples)
+    of_kl = kl_uncertainties(kl, tokens, [score.kl_log_spread for score in measured])
     if of_scores is None or of_kl is None:
         return Confidence({}, None)
     names = [score.group.name for score in measured]

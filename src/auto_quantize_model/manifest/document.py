@@ -84,7 +84,7 @@ def _version_of(value: object, path: str) -> int | None:
     if isinstance(version, bool) or version not in VERSIONS:
         raise UnknownVersionError(
             f"{path}: schema_version is {version!r}; this version of the package reads "
-            f"{' and '.join(map(str, VERSIONS))}; install the one that wrote it"
+            f"{', '.join(map(str, VERSIONS))}; install the one that wrote it"
         )
     return int(version)
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
 
-SCHEMA_VERSION = 2
-VERSIONS = (1, SCHEMA_VERSION)
-"""Every version that can be read. In the first, `predicted_kl` is another estimate, and there is no total of it."""
+SCHEMA_VERSION = 3
+VERSIONS = (1, 2, SCHEMA_VERSION)
+"""Every version that can be read. In each, `predicted_kl` is another estimate; in the first there is no total of it."""
 RECIPE_SUFFIX = ".quant_recipe"
 """What ModelOpt appends to a group's name."""
-_FILES = {1: "schema_1.json", SCHEMA_VERSION: "schema.json", None: "schema_older.json"}
+_FILES = {1: "schema_1.json", 2: "schema.json", SCHEMA_VERSION: "schema.json", None: "schema_older.json"}
 _MOST_ERRORS = 2
 """Enough to show a key that was renamed: the one is missing, the other is unexpected."""
 
@@ -30,7 +30,7 @@ class InvalidManifestError(ValueError):
 def check_schema(manifest: Any, version: int | None) -> None:
     """Validate a manifest against the schema of a version; None: that of manifests from before versions."""
     try:
-        errors = list(itertools.islice(_validator(_FILES[version]).iter_errors(manifest), _MOST_ERRORS))
+        errors = list(itertools.islice(_validator(version).iter_errors(manifest), _MOST_ERRORS))
     except ValueError as error:  # what JSON does not have: a key that is no text, half a character
         raise InvalidManifestError(str(error)) from None
     if errors:
@@ -46,13 +46,16 @@ def _explain(error: ValidationError, manifest: Any) -> str:
 
 
 @functools.cache
-def _validator(name: str) -> Draft202012Validator:
+def _validator(version: int | None) -> Draft202012Validator:
     from jsonschema_rs import Draft202012Validator
 
-    return Draft202012Validator(_schema(name))
+    return Draft202012Validator(_schema(version))
 
 
-def _schema(name: str) -> dict[str, Any]:
-    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _schema(version: int | None) -> dict[str, Any]:
+    text = resources.files(__package__).joinpath(_FILES[version]).read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)
+    if version is not None:
+        # Versions with the same keys share a file.
+        value["properties"]["schema_version"]["const"] = version
     return value

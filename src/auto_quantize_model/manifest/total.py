@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 def describe_total(scores: CaseScores, selection: Selection) -> dict[str, Any] | None:
     """Plain JSON values; None where no group that is quantized was measured with probes, or it is not finite."""
     quantized = [score for score, chosen in zip(scores.groups, selection.quantized, strict=True) if chosen]
-    signed = [score.signed for score in quantized if score.signed is not None and score.status in MEASURED]
-    if not signed:
+    known = [
+        (score.sample_kl, score.signed)
+        for score in quantized
+        if score.sample_kl is not None and score.signed is not None and score.status in MEASURED
+    ]
+    if not known:
         return None
-    total = total_kl(signed, scores.sample_tokens)
+    tokens = scores.sample_tokens
+    total = total_kl([alone * int(tokens.sum()) for alone, _ in known], [signed for _, signed in known], tokens)
     if not (math.isfinite(total.sum) and math.isfinite(total.whole)):
         return None
     intervals = {

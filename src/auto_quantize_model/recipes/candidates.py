@@ -13,7 +13,6 @@ from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.manifest.schema import RECIPE_SUFFIX, SCHEMA_VERSION
 from auto_quantize_model.precision.formats import UNQUANTIZED_BITS
 from auto_quantize_model.statistics.bootstrap import draws
-from auto_quantize_model.statistics.total_kl import caption_kl
 from auto_quantize_model.stored_bits import stored_bits
 
 if TYPE_CHECKING:
@@ -153,15 +152,26 @@ class Candidates:
         return result
 
     @functools.cached_property
+    def added(self) -> Floats | None:
+        """What each caption adds to a predicted KL, in nats: part, pair, caption; None where a source has no sums."""
+        if self.signed is None:
+            return None
+        result = np.zeros((*self.predicted.shape, self.signed.shape[-1]))
+        for row, part in enumerate(self.parts):
+            for column, source in enumerate(self.sources):
+                assert source.sums is not None  # noqa: S101  for the type checker
+                if np.isfinite(self.predicted[row, column]):
+                    result[row, column] = sum(source.sums.kl[name] for name in part.names)
+        return result
+
+    @functools.cached_property
     def resampled(self) -> Floats | None:
         """Predicted KL from each resample of the captions: resample, part, pair; None where there is no spread."""
-        if self.signed is None or self.signed.shape[-1] < 2:  # noqa: PLR2004  one caption has none
+        if self.added is None or self.added.shape[-1] < 2:  # noqa: PLR2004  one caption has none
             return None
         tokens = self.tokens.astype(np.float64)
         weights = draws(len(tokens)) * len(tokens)
-        # What each caption adds, in nats: part, pair, caption.
-        added = np.stack([[caption_kl(each, 1) for each in of_part] for of_part in self.signed])
-        means = (added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
+        means = (self.added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
         return np.where(np.isfinite(self.predicted), means.reshape(len(weights), *self.predicted.shape), np.inf)
 
     @property

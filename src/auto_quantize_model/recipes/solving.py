@@ -111,8 +111,9 @@ def solve(choice: Candidates, budget: Budget) -> Solved:
 def totals_of(choice: Candidates, chosen: Choices) -> Totals:
     """What a choice comes to."""
     total = None
-    if choice.signed is not None:
-        total = total_kl(list(choice.signed[np.arange(len(chosen)), chosen]), choice.tokens)
+    if choice.added is not None and choice.signed is not None:
+        rows = np.arange(len(chosen))
+        total = total_kl(list(choice.added[rows, chosen]), list(choice.signed[rows, chosen]), choice.tokens)
     bits, size, predicted = _sums(choice, chosen)
     return Totals(
         effective_bits=bits,

@@ -28,6 +28,8 @@ LEVEL: Final = 0.95
 TAIL: Final = (1 - LEVEL) / 2
 """The share of the resamples beyond each end of an interval."""
 LARGEST: Final = float(np.finfo(np.float64).max)
+_QUANTILE: Final = 1.959963984540054
+"""Of the normal distribution, beyond which `TAIL` lies: importing scipy for it takes longer than all else here."""
 _SEED: Final = 20260101
 _LEAST_SPREAD: Final = 0.25
 """A resample's standard error counts as at least this share of the sample's: where one caption outweighs all others,
@@ -83,6 +85,20 @@ def estimate(values: Floats, tokens: Floats | None = None) -> Estimates:
         )
     # Where all captions are alike, rounding alone could leave the sum outside.
     return Estimates(stderr, np.minimum(low, totals), np.maximum(high, totals))
+
+
+def wider(estimates: Estimates, totals: Floats, log_spreads: Floats) -> Estimates:
+    """With what each total may be off beside the captions, as a standard deviation of its logarithm."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        down, up = (
+            np.hypot(np.log(np.where(totals > 0, each / totals, 1.0)), _QUANTILE * log_spreads)
+            for each in (estimates.low, estimates.high)
+        )
+        return Estimates(
+            stderr=np.minimum(np.hypot(estimates.stderr, totals * log_spreads), LARGEST),
+            low=totals * np.exp(-down),
+            high=np.minimum(totals * np.exp(up), LARGEST),
+        )
 
 
 def sums(values: Floats) -> Floats:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from auto_quantize_model.statistics.bootstrap import estimate
+from auto_quantize_model.statistics.predicted_kl import caption_kl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,24 +32,17 @@ class TotalKl:
     whole_ci95: Interval | None
 
 
-def total_kl(signed: Sequence[Floats], tokens: NDArray[np.int64]) -> TotalKl:
-    """Predict from what every probe saw of each group, caption by caption; `tokens` are each caption's loss tokens."""
-    probes = len(signed[0]) if signed else 1
-    nothing = np.zeros((probes, len(tokens)))
-    alone = np.sum([_by_caption(each, tokens) for each in signed] or [np.zeros(len(tokens))], axis=0)
-    together = _by_caption(np.sum(signed, axis=0) if signed else nothing, tokens)
+def total_kl(alone: Sequence[Floats], signed: Sequence[Floats], tokens: NDArray[np.int64]) -> TotalKl:
+    """Add up what each group is predicted to cost `alone`, in nats a caption, and what every probe saw of it.
+
+    `tokens` are each caption's loss tokens.
+    """
+    nothing = np.zeros(len(tokens))
+    sums = np.stack([np.sum(alone, axis=0), caption_kl(np.sum(signed, axis=0))]) if alone else np.stack([nothing] * 2)
+    added = sums / int(tokens.sum())
     intervals: list[Interval | None] = [None, None]
     if len(tokens) > 1:
-        found = estimate(np.stack([alone, together]), tokens.astype(np.float64))
+        found = estimate(added, tokens.astype(np.float64))
         intervals = [(float(low), float(high)) for low, high in zip(found.low, found.high, strict=True)]
-    return TotalKl(float(alone.sum()), intervals[0], float(together.sum()), intervals[1])
-
-
-def caption_kl(signed: Floats, tokens: int) -> Floats:
-    """What each caption adds to a predicted KL per token: half the mean over probes of what they saw, squared."""
-    result: Floats = 0.5 * np.square(signed).mean(axis=0) / tokens
-    return result
-
-
-def _by_caption(signed: Floats, tokens: NDArray[np.int64]) -> Floats:
-    return caption_kl(signed, int(tokens.sum()))
+    of_sum, of_whole = map(float, added.sum(axis=1))
+    return TotalKl(of_sum, intervals[0], of_whole, intervals[1])

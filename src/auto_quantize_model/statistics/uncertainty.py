@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auto_quantize_model.statistics.bootstrap import TAIL, estimate, resampled_means, sums
+from auto_quantize_model.statistics.bootstrap import TAIL, estimate, resampled_means, sums, wider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,11 +71,17 @@ def uncertainties(samples: Sequence[NDArray[np.float64]]) -> list[Uncertainty] |
     ]
 
 
-def kl_uncertainties(samples: Sequence[NDArray[np.float64]], tokens: NDArray[np.int64]) -> list[KlUncertainty] | None:
-    """The uncertainty of every group's predicted KL per token, from each caption's share and its loss tokens."""
+def kl_uncertainties(
+    samples: Sequence[NDArray[np.float64]], tokens: NDArray[np.int64], log_spreads: Sequence[float]
+) -> list[KlUncertainty] | None:
+    """The uncertainty of every group's predicted KL per token, from each caption's share and its loss tokens.
+
+    `log_spreads` say how far each may be off beside that, as a standard deviation of its logarithm.
+    """
     if not samples or len(samples[0]) < 2:  # noqa: PLR2004  one caption has no spread
         return None
-    bootstrap = estimate(np.stack(samples), tokens.astype(np.float64))
+    values = np.stack(samples)
+    bootstrap = wider(estimate(values, tokens.astype(np.float64)), sums(values), np.array(log_spreads))
     return [
         KlUncertainty(float(stderr), (float(low), float(high)))
         for stderr, low, high in zip(bootstrap.stderr, bootstrap.low, bootstrap.high, strict=True)

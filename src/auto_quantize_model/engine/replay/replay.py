@@ -15,7 +15,7 @@ from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated
 from auto_quantize_model.engine.replay.variants import input_variants
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
-from auto_quantize_model.statistics.total_kl import caption_kl
+from auto_quantize_model.statistics.predicted_kl import caption_kl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -211,9 +211,9 @@ def _group_score(
     signed = np.stack(
         [_per_sample(samples, of_probe, size.scored_samples) for of_probe in rows.take(sums.signed, size.scored)]
     )
-    sample_kl = caption_kl(signed, rows.tokens(size.scored))
+    by_row = caption_kl(rows.take(sums.signed, size.scored))
     status: Status = "scored"
-    if not (np.isfinite(squares).all() and np.isfinite(sample_kl).all()):
+    if not all(np.isfinite(each).all() for each in (squares, np.square(signed), by_row)):
         status = "non_finite"
     elif rows.take(sums.saturated, size.scored).any():
         status = "saturated"
@@ -222,10 +222,11 @@ def _group_score(
     return GroupScore(
         group=group,
         score=float(sample_scores.sum()),
-        predicted_kl=float(sample_kl.sum()),
+        predicted_kl=None,
         sample_scores=sample_scores,
-        sample_kl=sample_kl,
+        sample_kl=None,
         signed=signed,
+        row_kl=_per_sample(samples, by_row, size.scored_samples),
         status=status,
         split=_split(size, rows, sides) if len(sides) > 1 else None,
     )

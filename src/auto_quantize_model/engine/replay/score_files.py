@@ -116,10 +116,9 @@ def _key(key: FormatSize) -> str:
 def _to_json(score: GroupScore) -> dict[str, Any]:
     return {
         "score": score.score,
-        "predicted_kl": score.predicted_kl,
         "sample_scores": _listed(score.sample_scores),
-        "sample_kl": _listed(score.sample_kl),
         "signed": _listed(score.signed),
+        "row_kl": _listed(score.row_kl),
         "status": score.status,
         "reason": score.reason,
         "split": None if score.split is None else [score.split.weights, score.split.activations],
@@ -130,10 +129,11 @@ def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
     return GroupScore(
         group=group,
         score=values["score"],
-        predicted_kl=values["predicted_kl"],
+        predicted_kl=None,
         sample_scores=_array(values["sample_scores"]),
-        sample_kl=_array(values["sample_kl"]),
+        sample_kl=None,
         signed=_array(values["signed"]),
+        row_kl=_array(values["row_kl"]),
         status=values["status"],
         reason=values["reason"],
         split=None if values["split"] is None else Split(*values["split"]),
