@@ -94,6 +94,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutants(session: nox.Session) -> None:
+    """Change the code at random places and see whether the tests notice (an hour; `-- --help`: rooms, how many)."""
+    install(session, "tests", "mutants")
+    session.run("python", "-m", "benchmarks.mutants", *session.posargs, env=THREADS_REST)
+
+
+@nox.session(default=False)
 def package(session: nox.Session) -> None:
     """Build wheel and sdist into dist/, check them, and install each in an environment of its own (minutes)."""
     session.install("--require-hashes", "-r", TOOLS)
