@@ -60,6 +60,7 @@ def test_it_takes_what_a_run_wrote(tmp_path: Path) -> None:
             "wfp4_afp4, wfp4_afp16. The nearest: wfp4_afp4",
         ),
         (["--bits", "5", "--from", "nowhere"], "nowhere: no such folder"),
+        (["--bits", "5", "--size", "smal"], "'qwen3_vl_tiny' at size smal; did you mean 'small'?"),
         (["--bits", "5", "--measure-on", "x.txt"], "nothing is measured without --verify"),
         (["--bits", "5", "--size", "large", "--pairs", "wfp8_afp8", "--verify"], "5 bits is below the least"),
         (["--bits", "9", "--size", "large", "--pairs", "wfp8_afp8", "--verify"], "none is left to measure on"),
@@ -75,9 +76,18 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     assert not (tmp_path / "r").exists()
 
 
-def test_a_model_without_manifests_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert recipe("--bits", "6", model="qwen3_vl_tin") == 2
-    assert "no manifest of 'qwen3_vl_tin'; it has qwen3_vl_tiny large" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("qwen3_vl_tin", "no manifest of 'qwen3_vl_tin'; did you mean 'qwen3_vl_tiny'?"),
+        ("gemma", "no manifest of 'gemma'; valid: qwen3_vl_tiny, smollm2_135m"),
+    ],
+)
+def test_a_model_without_manifests_is_told_with_the_nearest_that_has_some(
+    model: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert recipe("--bits", "6", model=model) == 2
+    assert capsys.readouterr().err == f"error: {MODELS}: has {message}\n"
 
 
 def test_verifying_measures_it_beside_what_else_one_could_do(
