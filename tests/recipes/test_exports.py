@@ -11,6 +11,7 @@ import torch
 from modelopt.recipe import load_recipe
 from modelopt.torch.export import export_hf_checkpoint
 from tests.places import SUITE
+from tests.recipes.by_modelopt import quantize
 from tests.recipes.committed import files
 
 from auto_quantize_model import load_suite, read_quant_cfg, run_cases, solve_recipe
@@ -23,7 +24,6 @@ from auto_quantize_model.engine.measurement.held_out import tokens_of
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
-from auto_quantize_model.precision.fp4 import NVFP4_BACKEND, register_cpu_backends
 from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.recipes import proving
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
@@ -33,12 +33,11 @@ from auto_quantize_model.recipes.proving import Prover, held_out_captions
 from auto_quantize_model.reporting import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from auto_quantize_model import Recipe, Suite
     from auto_quantize_model.cases.suite import Case
-    from auto_quantize_model.engine.capture.batches import TokenBatch
 
 CPU = torch.device("cpu")
 PAIRS = ("wfp8_afp8", "wint8_aint8", "wint8_afp16")
@@ -108,17 +107,6 @@ def compare_with_modelopts_own(
     textbook = sum(divergence(one.double(), other.double()) for one, other in zip(plain, after, strict=True))
     assert textbook / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=1e-4, abs=0)
     assert textbook / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=0, abs=1e-6)
-
-
-def quantize(model: Any, batches: Sequence[TokenBatch], file: Path) -> None:
-    """By ModelOpt, from the file that a recipe gave it; on a CPU its NVFP4 needs a backend."""
-    register_cpu_backends()
-    config = read_quant_cfg(file)
-    for entry in config["quant_cfg"]:
-        if (entry.get("cfg") or {}).get("num_bits") == [2, 1]:
-            entry["cfg"]["backend"] = NVFP4_BACKEND
-    with modelopt_quiet():
-        mtq.quantize(model, config, lambda model: [model(**batch.inputs) for batch in batches])
 
 
 def next_logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:

@@ -46,7 +46,7 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
             f"compressed-tensors has no format for the pair '{source.pair}' that is written here; leave it out"
         )
     return {
-        "targets": recipe.modules_of(source.pair),
+        "targets": [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)],
         "weights": args,
         "input_activations": input_args,
         "output_activations": None,
@@ -72,4 +72,5 @@ def one_scale_args(attributes: Any) -> dict[str, Any] | None:
 def ignored(recipe: Recipe) -> list[str]:
     """What stays as it is: modules by their names, and other towers."""
     family = recipe.choice.sources[0].manifest["model"]["family"]
-    return [*recipe.unquantized_modules, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]
+    names = [name for module in recipe.unquantized_modules for name in recipe.names_of(module)]
+    return [*names, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]

@@ -39,7 +39,8 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
         raise InputError(
             f"llm-compressor has no format for the pair '{source.pair}' that is written here; leave it out"
         )
-    group: dict[str, Any] = {"targets": recipe.modules_of(source.pair), "weights": weights}
+    targets = [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)]
+    group: dict[str, Any] = {"targets": targets, "weights": weights}
     return group if input_args is None else {**group, "input_activations": input_args}
 
 
