@@ -131,15 +131,50 @@ def test_modelopts_own_scripts_read_the_same_from_its_recipe(recipe: Recipe, tmp
 
 
 def test_hf_quant_config_is_what_modelopt_exports(recipe: Recipe, cases: dict[str, Case], tmp_path: Path) -> None:
+    assert hf_quant_config(recipe) == exported_by_modelopt(recipe, cases, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "algorithms"),
+    [
+        (("wfp4_afp4",), {"NVFP4"}),
+        (("wfp4_afp16",), {"W4A16_NVFP4"}),
+        (("wfp4_afp8",), {"W4A8_NVFP4_FP8"}),
+        (("wfp8_afp8",), {"FP8"}),
+        (("wfp4_afp4", "wfp8_afp8"), {"NVFP4", "FP8"}),
+        (("wfp4_afp4", "wfp8_afp8", "wfp4_afp16"), {"NVFP4", "FP8", "W4A16_NVFP4"}),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
+)
+def test_hf_quant_config_is_what_modelopt_exports_of_nvfp4(
+    pairs: tuple[str, ...], algorithms: set[str], llama_suite: Callable[..., Suite], tmp_path: Path
+) -> None:
+    suite = llama_suite(f"suite.pairs=[{', '.join(pairs)}]", "dataset.size_to_max_samples.small=12")
+    cases = {case.pair.name: case for case in suite.select("small")}
+    pins = ["*.0.mlp.down_proj=none", f"*.0.self_attn.q_proj={pairs[0]}", f"*.1.self_attn.q_proj={pairs[-1]}"]
+    pins += [f"*.1.mlp.down_proj={pairs[1]}"] if len(pairs) > 1 else []
+    recipe = solve_recipe(list(run_cases(cases.values(), device="cpu")), budget=9, pins=pins)
+    ours, theirs = hf_quant_config(recipe), exported_by_modelopt(recipe, cases, tmp_path)
+    excluded = theirs["quantization"].get("exclude_modules", [])
+    if excluded:
+        # No runtime quantizes an embedding of its own.
+        excluded.remove("model.embed_tokens")
+    assert ours == theirs
+    layers = ours["quantization"].get("quantized_layers", {"all": ours["quantization"]})
+    assert {layer["quant_algo"] for layer in layers.values()} == algorithms
+
+
+def exported_by_modelopt(recipe: Recipe, cases: dict[str, Case], folder: Path) -> dict[str, Any]:
+    """What it writes beside the model that it quantized by the recipe."""
     (plan,) = plan_passes(list(cases.values()))
     loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
-    write_recipe(tmp_path / "recipe", recipe_files(recipe, None))
-    quantize(loaded.model, tokenize(plan, loaded), tmp_path / "recipe" / "quant_cfg.json")
+    write_recipe(folder / "recipe", recipe_files(recipe, None))
+    quantize(loaded.model, tokenize(plan, loaded), folder / "recipe" / "quant_cfg.json")
+    loaded.model.config.architectures = ["LlamaForCausalLM"]
     with modelopt_quiet():
-        loaded.model.config.architectures = ["LlamaForCausalLM"]
-        export_hf_checkpoint(loaded.model, export_dir=tmp_path / "exported")
-    theirs = json.loads((tmp_path / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
-    assert hf_quant_config(recipe) == theirs
+        export_hf_checkpoint(loaded.model, export_dir=folder / "exported")
+    exported: dict[str, Any] = json.loads((folder / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
+    return exported
 
 
 def test_a_pair_without_a_name_there_is_refused(cases: dict[str, Case]) -> None:
