@@ -153,14 +153,20 @@ class Candidates:
         return result
 
     @functools.cached_property
+    def added(self) -> Floats | None:
+        """What each caption adds to a predicted KL, in nats: part, pair, caption; None where a source has no sums."""
+        if self.signed is None:
+            return None
+        return np.stack([[caption_kl(each, 1) for each in of_part] for of_part in self.signed])
+
+    @functools.cached_property
     def resampled(self) -> Floats | None:
         """Predicted KL from each resample of the captions: resample, part, pair; None where there is no spread."""
-        if self.signed is None or self.signed.shape[-1] < 2:  # noqa: PLR2004  one caption has none
+        added = self.added
+        if added is None or added.shape[-1] < 2:  # noqa: PLR2004  one caption has none
             return None
         tokens = self.tokens.astype(np.float64)
         weights = draws(len(tokens)) * len(tokens)
-        # What each caption adds, in nats: part, pair, caption.
-        added = np.stack([[caption_kl(each, 1) for each in of_part] for of_part in self.signed])
         means = (added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
         return np.where(np.isfinite(self.predicted), means.reshape(len(weights), *self.predicted.shape), np.inf)
 

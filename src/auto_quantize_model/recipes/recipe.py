@@ -15,7 +15,8 @@ from auto_quantize_model.manifest.schema import InvalidManifestError
 from auto_quantize_model.recipes.budget import Budget, checked_budget
 from auto_quantize_model.recipes.candidates import NONE, Candidates, Source, candidates
 from auto_quantize_model.recipes.constraints import constrained, parse_pin
-from auto_quantize_model.recipes.solving import Front, Solved, front_of, solve
+from auto_quantize_model.recipes.open_groups import OpenGroup, open_groups
+from auto_quantize_model.recipes.solving import Front, Solved, front_of, limited, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,11 +41,22 @@ class Recipe:
     pins: tuple[str, ...] = ()
     spaces: tuple[SearchSpace, ...] = ()
     """What some of the groups may choose from."""
+    caption_texts: tuple[str, ...] = ()
+    """The scored captions, for `recipe.md` to quote; empty where they are not at hand, or are not to be quoted."""
 
     @functools.cached_property
     def front(self) -> Front:
         """What other budgets buy."""
         return front_of(self.choice)
+
+    @functools.cached_property
+    def open_groups(self) -> tuple[OpenGroup, ...]:
+        """The groups whose pair other captions might change, the least settled first."""
+        stability, chosen = self.solved.stability, self.solved.chosen
+        if stability is None:
+            return ()
+        costs, limit = limited(self.choice, self.budget, chosen)
+        return open_groups(self.choice, stability, chosen, costs, limit)
 
     @property
     def assignment(self) -> dict[str, str]:
