@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.places import SUITE
 from tests.recipes.committed import files, manifest_file
 
-from auto_quantize_model import Recipe, solve_recipe
+from auto_quantize_model import Recipe, load_suite, solve_recipe
 from auto_quantize_model.manifest.document import read_manifest
 from auto_quantize_model.manifest.probe_sums import ProbeSums
 from auto_quantize_model.recipes.budget import Budget
 from auto_quantize_model.recipes.candidates import Candidates, Part, Source
 from auto_quantize_model.recipes.document import recipe_document
 from auto_quantize_model.recipes.files import recipe_files
+from auto_quantize_model.recipes.guarding import committed, drift, solve_committed
 from auto_quantize_model.recipes.open_groups import MoreCaptions, more_captions
 from auto_quantize_model.recipes.report import render_recipe
 from auto_quantize_model.recipes.solving import solve
@@ -144,3 +146,14 @@ def test_the_page_says_of_each_open_group_what_would_settle_it() -> None:
         for each in entry["deciding"]:
             assert f"{each['caption']} ({each['share']:.0%}, for `{each['for']}`)" in line
     assert any(each["deciding"] for each in entries)
+
+
+def test_only_a_committed_number_that_hangs_on_few_draws_may_differ() -> None:
+    guarded = next(each for each in load_suite(SUITE).recipes if each.id == "qwen3_vl_tiny-six_bits")
+    recipe, document = solve_committed(guarded), committed(guarded)
+    assert document is not None
+    assert list(drift(guarded, recipe, document)) == []
+    document["open"][0] |= {"times": 4, "captions": 512, "score_size": 512}
+    document["open"][1]["deciding"][0]["caption"] = 7
+    told = [line for line in drift(guarded, recipe, document) if line.startswith("recipe.json")]
+    assert told == ["recipe.json: open.deciding.caption is 7, the manifests give 92"]
