@@ -200,6 +200,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.recipe_speed")
     session.run("python", "-m", "benchmarks.measured_kl")
     session.run("python", "-m", "benchmarks.ties")
+    session.run("python", "-m", "benchmarks.open_groups")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
     # A case a size, or ModelOpt's loop would take most of an hour.
     session.run("python", "-m", "benchmarks.matrix", "--model", "experts_8x64", "--reference", "wfp8_afp8")

@@ -6,6 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -46,6 +48,16 @@ class Group:
     def name(self) -> str:
         """The group's name: that of its first member."""
         return self.members[0]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class InCheckpoint:
+    """What the checkpoint's files call the parts of a model that runtimes are told of."""
+
+    names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of the layers that they call otherwise than the loaded model does."""
+    others: tuple[str, ...] = ()
+    """Where all else lies that could be quantized, such as a vision tower: the beginnings of its modules' names."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,6 +169,7 @@ class CaseScores:
     measured_on: MeasuredOn | None = None
     left_out: tuple[GroupScore, ...] = ()
     """The weight matrices in scope that ModelOpt's search does not quantize."""
+    in_checkpoint: InCheckpoint = dataclasses.field(default_factory=InCheckpoint)
 
     @property
     def coverage(self) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.places import ROOT, SUITE
 
+from auto_quantize_model import load_suite
 from auto_quantize_model.cli import main
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def test_it_takes_what_a_run_wrote(tmp_path: Path) -> None:
             "wfp4_afp4, wfp4_afp16. The nearest: wfp4_afp4",
         ),
         (["--bits", "5", "--from", "nowhere"], "nowhere: no such folder"),
+        (["--bits", "5", "--size", "smal"], "'qwen3_vl_tiny' at size smal; did you mean 'small'?"),
         (["--bits", "5", "--measure-on", "x.txt"], "nothing is measured without --verify"),
         (["--bits", "5", "--size", "large", "--pairs", "wfp8_afp8", "--verify"], "5 bits is below the least"),
         (["--bits", "9", "--size", "large", "--pairs", "wfp8_afp8", "--verify"], "none is left to measure on"),
@@ -75,9 +77,33 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(
     assert not (tmp_path / "r").exists()
 
 
-def test_a_model_without_manifests_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert recipe("--bits", "6", model="qwen3_vl_tin") == 2
-    assert "no manifest of 'qwen3_vl_tin'; it has qwen3_vl_tiny large" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("qwen3_vl_tin", "no manifest of 'qwen3_vl_tin'; did you mean 'qwen3_vl_tiny'?"),
+        ("gemma", "no manifest of 'gemma'; valid: qwen3_vl_tiny, smollm2_135m"),
+    ],
+)
+def test_a_model_without_manifests_is_told_with_the_nearest_that_has_some(
+    model: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert recipe("--bits", "6", model=model) == 2
+    assert capsys.readouterr().err == f"error: {MODELS}: has {message}\n"
+
+
+def test_the_captions_that_decide_are_quoted_where_the_suite_has_them(tmp_path: Path) -> None:
+    arguments = ("--bits", "6", "--size", "small", "--pairs", "wfp4_afp16,wfp8_afp16,wint8_afp16")
+    assert recipe(*arguments, "--output", str(tmp_path / "r")) == 0
+    document = json.loads((tmp_path / "r" / "recipe.json").read_text(encoding="utf-8"))
+    deciding = {each["caption"] for group in document["open"] for each in group["deciding"]}
+    captions = load_suite(SUITE).select("tiny and small")[0].captions.read(16)
+    page = (tmp_path / "r" / "recipe.md").read_text(encoding="utf-8")
+    assert deciding
+    assert all(f'{number} "{str(captions[number - 1])[:40]}' in page for number in deciding)
+    # Another suite's captions are not those that were scored.
+    (tmp_path / "embedded_captions_small.txt").write_text("a cat sleeps\n" * 16, encoding="utf-8")
+    assert recipe(*arguments, "--override", f"dataset.root={tmp_path}", "--output", str(tmp_path / "o")) == 0
+    assert ' "' not in (tmp_path / "o" / "recipe.md").read_text(encoding="utf-8")
 
 
 def test_verifying_measures_it_beside_what_else_one_could_do(

@@ -62,7 +62,7 @@ NOT_RUN = {
     r"coverage .*": "runs every test once more",
     r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
     r"python -m benchmarks\.matrix.*": "takes minutes",
-    r"python -m benchmarks\.(measured_kl|presets|ties).*": "takes minutes",
+    r"python -m benchmarks\.(measured_kl|open_groups|presets|ties).*": "takes minutes",
     r"nox -s served.*": "sets up a runtime of its own, of gigabytes, and takes minutes",
     r"python benchmarks/\w+\.py.*": "takes minutes",
     r"python -m benchmarks\.recipe(s|_speed).*": "takes minutes",

@@ -97,4 +97,4 @@ def test_a_recipe_of_the_command_line_takes_the_largest_size(
     recipe = json.loads((own.root / "out/recipe/recipe.json").read_text(encoding="utf-8"))
     assert recipe["size"] == "c32"
     assert main(["recipe", "--model", "one", "--bits", "8", "--size", "c64", "--output", "out/recipe"]) == 2
-    assert "no manifest of 'one' at size c64; it has one c32, one smoke" in capsys.readouterr().err
+    assert "no manifest of 'one' at size c64; valid: c32, smoke" in capsys.readouterr().err

@@ -11,17 +11,21 @@ import torch
 from modelopt.recipe import load_recipe
 from modelopt.torch.export import export_hf_checkpoint
 from tests.places import SUITE
+from tests.recipes.by_modelopt import quantize
+from tests.recipes.committed import files
 
 from auto_quantize_model import load_suite, read_quant_cfg, run_cases, solve_recipe
 from auto_quantize_model.cases.suite import load_runtime
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import causal_loss, tokenize
-from auto_quantize_model.engine.measurement import blocks
+from auto_quantize_model.engine.measurement import blocks, measure
+from auto_quantize_model.engine.measurement.divergence import Before
 from auto_quantize_model.engine.measurement.held_out import tokens_of
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.quiet import modelopt_quiet
+from auto_quantize_model.recipes import proving
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
 from auto_quantize_model.recipes.files import recipe_files, write_recipe
 from auto_quantize_model.recipes.modelopt_choice import modelopts_choice
@@ -57,30 +61,62 @@ def recipe(cases: dict[str, Case]) -> Recipe:
 def test_modelopt_quantizes_by_it_as_it_was_measured(
     recipe: Recipe, cases: dict[str, Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    compare_with_modelopts_own(recipe, cases, tmp_path, monkeypatch)
+
+
+def test_modelopt_quantizes_the_embedded_model_as_it_was_measured_with_inputs_in_fp4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = ("wfp4_afp4", "wfp8_afp8", "wint8_aint8")
+    suite = load_suite(SUITE, overrides=["suite.models=[qwen3_vl_tiny]", f"suite.pairs=[{', '.join(pairs)}]"])
+    cases = {case.pair.name: case for case in suite.select("medium")}
+    recipe = solve_recipe(files(*pairs), budget=7)
+    assert set(recipe.assignment.values()) == {*pairs, "none"}
+    monkeypatch.setattr(proving, "MOST_CAPTIONS", 32)
+    compare_with_modelopts_own(recipe, cases, tmp_path, monkeypatch)
+
+
+def compare_with_modelopts_own(
+    recipe: Recipe, cases: dict[str, Case], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The KL that is measured here beside that of what `mtq.quantize` makes of the model, by `quant_cfg.json`.
+
+    Both multiply on one kernel, a caption at a time: an input that differs in its last bit may be rounded to another
+    level, which moves the KL by more than all else that could differ.
+    """
     monkeypatch.setattr(blocks, "product", torch.nn.functional.linear)
+    monkeypatch.setitem(measure.TOKENS_AT_ONCE, "cpu", 1)
+    (first, *_) = cases.values()
     prover = Prover(cases, "cpu", {}, recipe.choice.sources[0].manifest, silent)
-    held_out = held_out_captions(cases[PAIRS[0]], None)
+    held_out = held_out_captions(first, None)
     (measured,) = prover.measure([recipe.assignment], held_out)
-    write_recipe(tmp_path, recipe_files(recipe, None))
+    write_recipe(folder, recipe_files(recipe, None))
     (plan,) = plan_passes(list(cases.values()))
-    loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
-    batches = tokenize(plan, loaded)
-    captions = [tokens[None] for tokens in tokens_of(held_out.captions, plan, loaded)]
-    with torch.inference_mode(), modelopt_quiet():
-        before = [log_probabilities(loaded.model, each) for each in captions]
-        mtq.quantize(
-            loaded.model,
-            read_quant_cfg(tmp_path / "quant_cfg.json"),
-            lambda model: [model(**batch.inputs) for batch in batches],
+    loaded = load_model(first.model, open_checkpoint(first.checkpoint), CPU)
+    captions = tokens_of(held_out.captions, plan, loaded)
+    with torch.inference_mode():
+        plain = [next_logits(loaded.model, each) for each in captions]
+        quantize(loaded.model, tokenize(plan, loaded), folder / "quant_cfg.json")
+        after = [next_logits(loaded.model, each) for each in captions]
+        same_formula = sum(
+            float(Before(one, tokens[1:]).divergence(other[None].clone()).kl.double().sum())
+            for one, other, tokens in zip(plain, after, captions, strict=True)
         )
-        after = [log_probabilities(loaded.model, each) for each in captions]
-    total = sum(float((one.exp() * (one - other)).sum()) for one, other in zip(before, after, strict=True))
-    assert total / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=1e-4, abs=1e-6)
+    assert same_formula / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=1e-6, abs=0)
+    # From logarithms of chances in float64; what is left is the float32 of the formula.
+    textbook = sum(divergence(one.double(), other.double()) for one, other in zip(plain, after, strict=True))
+    assert textbook / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=1e-4, abs=0)
+    assert textbook / measured.tokens.sum() == pytest.approx(measured.kl_per_token, rel=0, abs=1e-6)
 
 
-def log_probabilities(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    logits: torch.Tensor = model(input_ids=tokens).logits[0, :-1].double()
-    return logits.log_softmax(dim=-1)
+def next_logits(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    logits: torch.Tensor = model(input_ids=tokens[None]).logits[0, :-1]
+    return logits
+
+
+def divergence(plain: torch.Tensor, after: torch.Tensor) -> float:
+    one, other = plain.log_softmax(dim=-1), after.log_softmax(dim=-1)
+    return float((one.exp() * (one - other)).sum())
 
 
 def test_modelopts_own_scripts_read_the_same_from_its_recipe(recipe: Recipe, tmp_path: Path) -> None:
@@ -95,17 +131,50 @@ def test_modelopts_own_scripts_read_the_same_from_its_recipe(recipe: Recipe, tmp
 
 
 def test_hf_quant_config_is_what_modelopt_exports(recipe: Recipe, cases: dict[str, Case], tmp_path: Path) -> None:
+    assert hf_quant_config(recipe) == exported_by_modelopt(recipe, cases, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "algorithms"),
+    [
+        (("wfp4_afp4",), {"NVFP4"}),
+        (("wfp4_afp16",), {"W4A16_NVFP4"}),
+        (("wfp4_afp8",), {"W4A8_NVFP4_FP8"}),
+        (("wfp8_afp8",), {"FP8"}),
+        (("wfp4_afp4", "wfp8_afp8"), {"NVFP4", "FP8"}),
+        (("wfp4_afp4", "wfp8_afp8", "wfp4_afp16"), {"NVFP4", "FP8", "W4A16_NVFP4"}),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, tuple) else "",
+)
+def test_hf_quant_config_is_what_modelopt_exports_of_nvfp4(
+    pairs: tuple[str, ...], algorithms: set[str], llama_suite: Callable[..., Suite], tmp_path: Path
+) -> None:
+    suite = llama_suite(f"suite.pairs=[{', '.join(pairs)}]", "dataset.size_to_max_samples.small=12")
+    cases = {case.pair.name: case for case in suite.select("small")}
+    pins = ["*.0.mlp.down_proj=none", f"*.0.self_attn.q_proj={pairs[0]}", f"*.1.self_attn.q_proj={pairs[-1]}"]
+    pins += [f"*.1.mlp.down_proj={pairs[1]}"] if len(pairs) > 1 else []
+    recipe = solve_recipe(list(run_cases(cases.values(), device="cpu")), budget=9, pins=pins)
+    ours, theirs = hf_quant_config(recipe), exported_by_modelopt(recipe, cases, tmp_path)
+    excluded = theirs["quantization"].get("exclude_modules", [])
+    if excluded:
+        # No runtime quantizes an embedding of its own.
+        excluded.remove("model.embed_tokens")
+    assert ours == theirs
+    layers = ours["quantization"].get("quantized_layers", {"all": ours["quantization"]})
+    assert {layer["quant_algo"] for layer in layers.values()} == algorithms
+
+
+def exported_by_modelopt(recipe: Recipe, cases: dict[str, Case], folder: Path) -> dict[str, Any]:
+    """What it writes beside the model that it quantized by the recipe."""
     (plan,) = plan_passes(list(cases.values()))
     loaded = load_model(plan.cases[0].model, open_checkpoint(plan.cases[0].checkpoint), CPU)
-    batches = tokenize(plan, loaded)
-    write_recipe(tmp_path / "recipe", recipe_files(recipe, None))
+    write_recipe(folder / "recipe", recipe_files(recipe, None))
+    quantize(loaded.model, tokenize(plan, loaded), folder / "recipe" / "quant_cfg.json")
+    loaded.model.config.architectures = ["LlamaForCausalLM"]
     with modelopt_quiet():
-        config = read_quant_cfg(tmp_path / "recipe" / "quant_cfg.json")
-        mtq.quantize(loaded.model, config, lambda model: [model(**batch.inputs) for batch in batches])
-        loaded.model.config.architectures = ["LlamaForCausalLM"]
-        export_hf_checkpoint(loaded.model, export_dir=tmp_path / "exported")
-    theirs = json.loads((tmp_path / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
-    assert hf_quant_config(recipe) == theirs
+        export_hf_checkpoint(loaded.model, export_dir=folder / "exported")
+    exported: dict[str, Any] = json.loads((folder / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
+    return exported
 
 
 def test_a_pair_without_a_name_there_is_refused(cases: dict[str, Case]) -> None:

@@ -24,7 +24,7 @@ from auto_quantize_model.recipes.report import verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-RUNTIMES = ("modelopt", "vllm", "tensorrt_llm", "sglang", "compressed_tensors")
+RUNTIMES = ("modelopt", "vllm", "tensorrt_llm", "sglang", "compressed_tensors", "llm_compressor")
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,7 @@ def test_every_runtime_gets_a_recipe(name: str) -> None:
     files_of = recipe_files(solve_recipe(files("wfp8_afp8"), budget=9, runtime=runtime), None)
     own = {"modelopt_recipe": "modelopt_recipe.yaml", "hf_quant_config": "hf_quant_config.json"}
     own["compressed_tensors"] = "quantization_config.json"
+    own["llm_compressor"] = "llm_compressor_recipe.yaml"
     assert {name for name in files_of if name in RUNTIME_NAMES.values()} == {own[runtime.writes]}
 
 
@@ -160,6 +161,7 @@ def test_every_runtime_gets_a_recipe(name: str) -> None:
 def test_every_profile_says_where_each_rule_is_from(name: str) -> None:
     runtime = load_runtime(name, SUITE)
     assert runtime.mixes_source
+    assert runtime.names_source
     assert all(served.source for served in runtime.pairs.values())
     assert not set(runtime.pairs) & set(runtime.refused)
     assert not runtime.fused or runtime.fused_source

@@ -319,6 +319,10 @@ class RuntimeSettings(Settings):
     mixes: bool = True
     """Whether several of the formats may be in one model."""
     mixes_source: str
+    names: Annotated[tuple[Literal["modules", "checkpoint"], ...], Field(min_length=1, strict=False)] = ("modules",)
+    """Which names it knows layers by: those of the loaded model's modules, those of the tensors in the checkpoint's
+    files, or either; several are all written, where they differ."""
+    names_source: str | None = None
     fused: tuple[Annotated[tuple[str, ...], Field(strict=False)], ...] = Field(default=(), strict=False)
     """The last parts of the names of modules that it runs as one, and that must share a format."""
     fused_source: str | None = None

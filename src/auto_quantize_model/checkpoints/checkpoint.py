@@ -51,6 +51,11 @@ class Checkpoint(abc.ABC):
     def special_tokens(self) -> dict[str, int]:
         """Special tokens that the checkpoint states and transformers does not read as stated: name to token."""
 
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """What its files call its tensors, in the way of Hugging Face; nothing where they have a way of their own."""
+        return ()
+
     @abc.abstractmethod
     def digest(self) -> str:
         """SHA-256 over every tensor's name, type, shape and bytes."""

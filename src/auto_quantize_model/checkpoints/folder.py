@@ -73,6 +73,10 @@ class SafetensorsFolder(Checkpoint):
     def source(self) -> tuple[str, dict[str, str]]:
         return str(self.path), {}
 
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        return tuple(self._files)
+
     def tensors(self, prefixes: tuple[str, ...]) -> Iterator[tuple[str, Tensor]]:
         """The tensors whose names start with one of the prefixes; others are never read."""
         for file, names in self._by_file().items():

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_folder_place(output)
     if arguments.measure_on is not None and not arguments.verify:
         raise InputError(f"{MEASURE_ON.flag} names captions to measure on, and nothing is measured without --verify")
-    recipe = _solved(arguments)
+    recipe = _with_texts(_solved(arguments), arguments)
     # What cannot be written is told before the minutes of a proof.
     files, proof = recipe_files(recipe, None), None
     if arguments.verify:
@@ -118,6 +118,24 @@ def _solved(arguments: argparse.Namespace) -> Recipe:
     servable = None if runtime is None else runtime.pairs
     sources = find_sources(_root(arguments), arguments.model, arguments.size, pairs, servable)
     return solve_sources(sources, budget, arguments.pin, runtime)
+
+
+def _with_texts(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
+    """With the captions that were scored, for `recipe.md` to quote, where the suite has just those."""
+    from auto_quantize_model.captions.samples import captions_sha256
+
+    manifest = recipe.choice.sources[0].manifest
+    calibration = manifest["calibration"]
+    try:
+        suite = _suite(arguments, [f"suite.models=[{recipe.choice.model}]"])
+        case = next(each for each in suite.cases if each.size == recipe.choice.size)
+        captions = case.captions.read(calibration["calibrated_samples"])
+    except (InputError, StopIteration):
+        return recipe
+    if captions_sha256(captions) != calibration["captions_sha256"]:
+        return recipe
+    texts = (each if isinstance(each, str) else each.messages[-1].content for each in captions)
+    return dataclasses.replace(recipe, caption_texts=tuple(texts))
 
 
 def _runtime(arguments: argparse.Namespace) -> RuntimeSettings | None:

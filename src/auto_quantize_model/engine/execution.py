@@ -12,6 +12,7 @@ import torch
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.costs import with_costs
+from auto_quantize_model.engine.in_checkpoint import in_checkpoint
 from auto_quantize_model.engine.loaded_pass import LoadedPass
 from auto_quantize_model.engine.measurement.held_out import HeldOut
 from auto_quantize_model.engine.measurement.maxima import not_measurable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers
     from auto_quantize_model.reporting import Progress, Reporting
-    from auto_quantize_model.scores import Group, Selection
+    from auto_quantize_model.scores import Group, InCheckpoint, Selection
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class _ModelFacts:
     layout: Layout
     batches: Sequence[TokenBatch]
     dtype: str
+    in_checkpoint: InCheckpoint
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -249,7 +251,8 @@ def _is_named(group: Group, patterns: Sequence[str]) -> bool:
 
 
 def _facts(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> _ModelFacts:
-    return _ModelFacts(layout, batches, str(loaded.dtype).removeprefix("torch."))
+    dtype = str(loaded.dtype).removeprefix("torch.")
+    return _ModelFacts(layout, batches, dtype, in_checkpoint(loaded, layout))
 
 
 def _load(prepared: PreparedPass, progress: Progress, done: int = 0, total: int = 1) -> LoadedModel:
@@ -308,4 +311,5 @@ def _case_scores(
         },
         measured=None if found.measured is None else found.measured.whole,
         measured_on=None if found.measured is None else found.measured.on,
+        in_checkpoint=facts.in_checkpoint,
     )

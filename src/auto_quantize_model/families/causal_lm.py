@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.families.loaded import LoadedModel
-from auto_quantize_model.families.pretrained import load_pretrained, path_of
+from auto_quantize_model.families.pretrained import checkpoint_names, load_pretrained, path_of
 from auto_quantize_model.families.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -24,4 +24,5 @@ def load_causal_lm(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
         tokenizer=load_tokenizer(checkpoint),
         language_model="",
         head=path_of(model, model.get_output_embeddings()) or "lm_head",
+        checkpoint_names=checkpoint_names(model, checkpoint),
     )

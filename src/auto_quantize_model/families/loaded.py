@@ -11,6 +11,8 @@ import torch
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
@@ -36,6 +38,8 @@ class LoadedModel:
     """The dotted path of the language model inside `model`; empty where it is the whole."""
     head: str
     """The dotted path of the output head."""
+    checkpoint_names: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of the modules that the checkpoint's files call otherwise, the name there."""
 
     @property
     def device(self) -> torch.device:

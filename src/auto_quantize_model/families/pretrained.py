@@ -10,6 +10,8 @@ from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.interrupts import interrupts_prevail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
 
 
@@ -37,6 +39,31 @@ def load_pretrained(auto_class: Any, checkpoint: Checkpoint, dtype: str) -> Any:
 def path_of(model: Any, wanted: Any) -> str | None:
     """The dotted path of a module inside a model; None where it is not inside."""
     return next((name for name, module in model.named_modules() if module is wanted), None)
+
+
+def checkpoint_names(model: Any, checkpoint: Checkpoint) -> dict[str, str]:
+    """Of the modules that the checkpoint's files call otherwise, the name there.
+
+    Transformers renames the tensors of many models of images and text as it loads them, by rules that it leaves with
+    the model. What runtimes read speaks of the files' own names.
+    """
+    renamings = [each for each in getattr(model, "_weight_conversions", None) or () if not hasattr(each, "operations")]
+    modules = {name for name, _ in model.named_modules()}
+    result = {}
+    for tensor in checkpoint.tensor_names:
+        name, _, leaf = _renamed(tensor, renamings).rpartition(".")
+        stored, _, stored_leaf = tensor.rpartition(".")
+        # A checkpoint that was saved without its head may lack the prefix of the base model.
+        name = next((each for each in (name, f"{model.base_model_prefix}.{name}") if each in modules), stored)
+        if leaf == stored_leaf and name != stored:
+            result[name] = stored
+    return result
+
+
+def _renamed(tensor: str, renamings: Iterable[Any]) -> str:
+    for each in renamings:
+        tensor, _ = each.rename_source_key(tensor)
+    return tensor
 
 
 def _check_report(checkpoint: Checkpoint, model: Any, report: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.checkpoints.folder import require_safetensors
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.families.loaded import LoadedModel
-from auto_quantize_model.families.pretrained import load_pretrained, path_of
+from auto_quantize_model.families.pretrained import checkpoint_names, load_pretrained, path_of
 from auto_quantize_model.families.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ def load_vlm(checkpoint: Checkpoint, dtype: str) -> LoadedModel:
     folder.require_loadable(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES, "model of images and text")
     model = load_pretrained(AutoModelForImageTextToText, folder, dtype)
     decoder, head = _language_model(folder, model)
-    return LoadedModel(model=model, tokenizer=load_tokenizer(folder), language_model=decoder, head=head)
+    return LoadedModel(
+        model=model,
+        tokenizer=load_tokenizer(folder),
+        language_model=decoder,
+        head=head,
+        checkpoint_names=checkpoint_names(model, folder),
+    )
 
 
 def _language_model(folder: SafetensorsFolder, model: Any) -> tuple[str, str]:

@@ -74,6 +74,7 @@ def build_manifest(
         },
         "num_quantized_layers": sum(layer["quantized"] for layer in layers.values()),
         "layers": layers,
+        **_in_checkpoint(scores),
         "autoquant_state": {
             "keys": list(_STATE_KEYS),
             "constraints": {"effective_bits": selection.effective_bits},
@@ -149,6 +150,15 @@ def _layers(scores: CaseScores, selection: Selection) -> dict[str, Any]:
         for group, quantized in chosen
         for name, module_type in zip(group.members, group.module_types, strict=True)
     }
+
+
+def _in_checkpoint(scores: CaseScores) -> dict[str, Any]:
+    """What the checkpoint's files call things; nothing where they say it as the model does, and hold nothing else."""
+    its = scores.in_checkpoint
+    if not (its.names or its.others):
+        return {}
+    names = [{"layer": layer, "name": name} for layer, name in its.names.items()]
+    return {"in_checkpoint": {"names": names, "others": list(its.others)}}
 
 
 def _layer_sensitivity(

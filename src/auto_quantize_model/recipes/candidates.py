@@ -167,11 +167,12 @@ class Candidates:
     @functools.cached_property
     def resampled(self) -> Floats | None:
         """Predicted KL from each resample of the captions: resample, part, pair; None where there is no spread."""
-        if self.added is None or self.added.shape[-1] < 2:  # noqa: PLR2004  one caption has none
+        added = self.added
+        if added is None or added.shape[-1] < 2:  # noqa: PLR2004  one caption has none
             return None
         tokens = self.tokens.astype(np.float64)
         weights = draws(len(tokens)) * len(tokens)
-        means = (self.added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
+        means = (added.reshape(-1, len(tokens)) @ weights.T / (weights @ tokens)).T
         return np.where(np.isfinite(self.predicted), means.reshape(len(weights), *self.predicted.shape), np.inf)
 
     @property

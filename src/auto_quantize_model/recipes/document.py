@@ -6,10 +6,12 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.recipes.open_groups import more_captions
 from auto_quantize_model.recipes.solving import NEGLIGIBLE, alone
 from auto_quantize_model.reports.committed_recipes import SETTLED
 
 if TYPE_CHECKING:
+    from auto_quantize_model.recipes.open_groups import OpenGroup
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
     from auto_quantize_model.recipes.solving import FrontPoint, Totals
@@ -37,6 +39,7 @@ def recipe_document(recipe: Recipe, proof: Proof | None) -> dict[str, Any]:
         "measured": None if proof is None else {key: proof.measured[key] for key in _MEASURED},
         "compared": None if proof is None else [dataclasses.asdict(each) for each in proof.compared],
         "settled": None if stability is None else int((stability.shares.max(axis=1) >= SETTLED).sum()),
+        "open": None if stability is None else _every_open(recipe),
         "checkpoint_sha256": first["model"]["checkpoint_sha256"],
         "captions_sha256": first["calibration"]["captions_sha256"],
         "formats": {source.pair: source.manifest["quantization"]["config_sha256"] for source in choice.sources},
@@ -89,6 +92,33 @@ def pareto_document(recipe: Recipe) -> dict[str, Any]:
         "pairs": list(recipe.choice.pairs),
         "knee": front.knee,
         "points": [_point(each) for each in front.points],
+    }
+
+
+def _every_open(recipe: Recipe) -> list[dict[str, Any]]:
+    # In the model's order: how settled they are differs by a draw or two from one machine to another.
+    return [_open(recipe, each) for each in sorted(recipe.open_groups, key=lambda each: each.row)]
+
+
+def _open(recipe: Recipe, group: OpenGroup) -> dict[str, Any]:
+    """Between which two pairs, the recipe's own first, what would settle it, and the captions that decide."""
+    choice = recipe.choice
+    between = [choice.pairs[int(recipe.solved.chosen[group.row])], choice.pairs[group.rival]]
+    captions = None if group.times is None else group.times * len(choice.tokens)
+    more = None if captions is None else more_captions(choice.sources[0].manifest, captions)
+    return {
+        "group": choice.parts[group.row].name,
+        "between": between,
+        "times": group.times,
+        "captions": captions,
+        "size": None if more is None else more.size,
+        "score_size": None if more is None else more.score_size,
+        "deciding": None
+        if group.deciding is None
+        else [
+            {"caption": each.caption + 1, "for": between[not each.for_first], "share": _rounded(each.share)}
+            for each in group.deciding
+        ],
     }
 
 

@@ -33,19 +33,19 @@ def find_sources(
     there = {file: read_manifest(file, complete=False) for file in files}
     size = size or _usual_size(there.values(), model)
     found: dict[str, Path] = {}
-    others: set[str] = set()
+    sizes_of: dict[str, set[str]] = {}
     for file, manifest in there.items():
         case = mapping(manifest, "case")
+        sizes_of.setdefault(str(case.get("model")), set()).add(str(case.get("size")))
         if (case.get("model"), case.get("size")) == (model, size):
             pair = str(case["pair"])
             if pair in found:
                 raise InputError(f"{file}: a second manifest of '{pair}', beside {found[pair]}; name one run's folder")
             found[pair] = file
-        else:
-            others.add(f"{case.get('model')} {case.get('size')}")
+    if model not in sizes_of:
+        raise InputError(f"{root}: has no manifest of '{model}'; {nearest(model, sizes_of)}")
     if not found:
-        at_size = "" if size is None else f" at size {size}"
-        raise InputError(f"{root}: has no manifest of '{model}'{at_size}; it has {', '.join(sorted(others))}")
+        raise InputError(f"{root}: has no manifest of '{model}' at size {size}; {nearest(str(size), sizes_of[model])}")
     for pair in pairs:
         if pair not in found:
             raise InputError(

@@ -15,7 +15,8 @@ from auto_quantize_model.manifest.schema import InvalidManifestError
 from auto_quantize_model.recipes.budget import Budget, checked_budget
 from auto_quantize_model.recipes.candidates import NONE, Candidates, Source, candidates
 from auto_quantize_model.recipes.constraints import constrained, parse_pin
-from auto_quantize_model.recipes.solving import Front, Solved, front_of, solve
+from auto_quantize_model.recipes.open_groups import OpenGroup, open_groups
+from auto_quantize_model.recipes.solving import Front, Solved, front_of, limited, solve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _LINEAR = "QuantLinear"
+_BESIDE = {"qwen3_vl": ("model.visual",)}
+"""What a family's checkpoints have beside the language model where it is never loaded, so that no run sees it."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -38,11 +41,22 @@ class Recipe:
     pins: tuple[str, ...] = ()
     spaces: tuple[SearchSpace, ...] = ()
     """What some of the groups may choose from."""
+    caption_texts: tuple[str, ...] = ()
+    """The scored captions, for `recipe.md` to quote; empty where they are not at hand, or are not to be quoted."""
 
     @functools.cached_property
     def front(self) -> Front:
         """What other budgets buy."""
         return front_of(self.choice)
+
+    @functools.cached_property
+    def open_groups(self) -> tuple[OpenGroup, ...]:
+        """The groups whose pair other captions might change, the least settled first."""
+        stability, chosen = self.solved.stability, self.solved.chosen
+        if stability is None:
+            return ()
+        costs, limit = limited(self.choice, self.budget, chosen)
+        return open_groups(self.choice, stability, chosen, costs, limit)
 
     @property
     def assignment(self) -> dict[str, str]:
@@ -73,6 +87,31 @@ class Recipe:
     def is_linear(self, module: str) -> bool:
         """Whether a module is one linear layer; experts stack the weights of many."""
         return bool(self.choice.sources[0].manifest["layers"][module]["module_type"] == _LINEAR)
+
+    def names_of(self, module: str) -> list[str]:
+        """What the runtime knows a module by: where the checkpoint's files call it otherwise, that may be several."""
+        ways = ("modules",) if self.runtime is None else self.runtime.names
+        names = {"modules": module, "checkpoint": self._checkpoint_names.get(module, module)}
+        return list(dict.fromkeys(names[way] for way in ways))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The beginnings of the names of what the checkpoint has beside its language model, such as a vision tower."""
+        manifest = self.choice.sources[0].manifest
+        if "in_checkpoint" in manifest:
+            return tuple(manifest["in_checkpoint"]["others"])
+        family = manifest["model"]["family"]
+        if family == "vlm":
+            raise InputError(
+                f"{self.choice.sources[0].name}: of an older version, which does not say what the checkpoint has "
+                "beside its language model; run it again"
+            )
+        return _BESIDE.get(family, ())
+
+    @functools.cached_property
+    def _checkpoint_names(self) -> dict[str, str]:
+        its = self.choice.sources[0].manifest.get("in_checkpoint", {"names": []})
+        return {each["layer"]: each["name"] for each in its["names"]}
 
     @property
     def unquantized_modules(self) -> list[str]:

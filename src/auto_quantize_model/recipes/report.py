@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import collections
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from auto_quantize_model.pictures import recipe_figure
+from auto_quantize_model.quoting import markdown
+from auto_quantize_model.recipes.open_groups import more_captions
 from auto_quantize_model.recipes.solving import NEGLIGIBLE
 from auto_quantize_model.reports.committed_recipes import SETTLED
 from auto_quantize_model.reports.markdown_table import markdown_table
+from auto_quantize_model.statistics.unsettled import TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from auto_quantize_model.recipes.open_groups import OpenGroup
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
 
 _MOST_UNSETTLED = 20
 _FRONT_ROWS = 12
+_MOST_DECIDING = 3
+_QUOTED = 40
+"""How many characters of a caption are quoted."""
 _OFF = 0.2
 """How far a predicted KL may be from the measured one before that is said at once."""
 
@@ -158,28 +166,80 @@ def _stability(recipe: Recipe) -> Iterator[str]:
         yield "Not known: there are no probe sums beside the manifests. Run the cases again to have them."
         yield ""
         return
-    most = stability.shares.max(axis=1)
-    open_rows = np.flatnonzero(most < SETTLED)
+    count, groups = len(choice.parts), recipe.open_groups
     captions = len(choice.tokens)
     yield (
-        f"Of {captions} captions drawn anew a thousand times, {len(most) - len(open_rows)} of {len(most)} groups get "
+        f"Of {captions} captions drawn anew a thousand times, {count - len(groups)} of {count} groups get "
         f"the same pair in {SETTLED:.0%} of the draws; {SETTLED:.0%} of the draws choose within {stability.gap:.1%} "
         "of their best."
     )
-    if len(open_rows):
+    if groups:
         yield ""
-        yield "The others are open; more scored captions (`autoquant.score_size`, a larger `--size`) settle them:"
+        yield (
+            "The others are open. How many captions like these would settle each is a rough guess. The captions that "
+            "decide carry most of what this recipe and the best one with the other pair differ by: one that stands "
+            f"out is worth a look.{_most_deciding(groups)}"
+        )
         yield ""
-        rows = []
-        for row in open_rows[np.argsort(most[open_rows])][:_MOST_UNSETTLED]:
-            order = np.argsort(-stability.shares[row])
-            shares = [f"`{choice.pairs[column]}` in {stability.shares[row][column]:.0%}" for column in order]
-            rows.append((choice.parts[row].name, ", ".join(each for each in shares if not each.endswith(" 0%"))))
-        yield from markdown_table(("Group", "Chosen"), rows)
-        if len(open_rows) > _MOST_UNSETTLED:
+        rows = (_open_row(recipe, each) for each in groups[:_MOST_UNSETTLED])
+        yield from markdown_table(("Group", "Chosen", "Captions that would settle it", "Captions that decide"), rows)
+        if len(groups) > _MOST_UNSETTLED:
             yield ""
-            yield f"And {len(open_rows) - _MOST_UNSETTLED} more, in `recipe.json`."
+            yield f"And {len(groups) - _MOST_UNSETTLED} more, in `recipe.json`."
     yield ""
+
+
+def _open_row(recipe: Recipe, group: OpenGroup) -> tuple[str, str, str, str]:
+    choice, stability = recipe.choice, recipe.solved.stability
+    assert stability is not None  # noqa: S101  only then a group is open
+    shares = stability.shares[group.row]
+    chosen = (f"`{choice.pairs[each]}` in {shares[each]:.0%}" for each in np.argsort(-shares, kind="stable"))
+    return (
+        choice.parts[group.row].name,
+        ", ".join(each for each in chosen if not each.endswith(" 0%")),
+        _settling(recipe, group),
+        _deciding(recipe, group),
+    )
+
+
+def _most_deciding(groups: Sequence[OpenGroup]) -> str:
+    """The captions that decide more than one group, as a sentence."""
+    counts = collections.Counter(each.caption for group in groups for each in group.deciding or ())
+    most = [(caption, count) for caption, count in counts.most_common(_MOST_DECIDING) if count > 1]
+    if not most:
+        return ""
+    listed = ", ".join(f"{caption + 1} ({count} groups)" for caption, count in most)
+    return f" Most often it is {listed}."
+
+
+def _settling(recipe: Recipe, group: OpenGroup) -> str:
+    if group.times is None:
+        return f"more than {TIMES[-1]} times as many"
+    captions = group.times * len(recipe.choice.tokens)
+    more = more_captions(recipe.choice.sources[0].manifest, captions)
+    said = f"{captions}, {group.times} times as many"
+    if more is None:
+        return said
+    raised = "" if more.score_size is None else f" with `autoquant.score_size` {more.score_size}"
+    return f"{said}: `--size {more.size}`{raised}"
+
+
+def _deciding(recipe: Recipe, group: OpenGroup) -> str:
+    if group.deciding is None:
+        return "not traced"
+    pairs = (recipe.choice.pairs[recipe.solved.chosen[group.row]], recipe.choice.pairs[group.rival])
+    texts = recipe.caption_texts
+    named = (
+        f"{each.caption + 1}{_quoted(texts[each.caption]) if texts else ''} "
+        f"({each.share:.0%}, for `{pairs[not each.for_first]}`)"
+        for each in group.deciding
+    )
+    return ", ".join(named) or "none stands out"
+
+
+def _quoted(text: str) -> str:
+    start = " ".join(text.split())
+    return f' "{markdown(start if len(start) <= _QUOTED else f"{start[:_QUOTED]}...")}"'
 
 
 def _left_out(recipe: Recipe) -> Iterator[str]:

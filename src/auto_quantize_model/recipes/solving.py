@@ -93,11 +93,8 @@ def solve(choice: Candidates, budget: Budget) -> Solved:
             raise InputError(
                 f"{budget} cannot be kept: the least is {least:.3g} nats per token, with what is pinned; allow that"
             )
-        # A resample moves what all recipes are predicted to do; what is asked is which groups get the bits.
-        costs, limit = choice.costs, found.value
     else:
-        costs = choice.costs if budget.unit == "bits" else choice.stored_costs
-        limit = budget.in_bits(choice)
+        costs, limit = _limited(choice, budget)
         found = multiple_choice.solve(choice.predicted, costs, limit)
         if found is None:
             least = budget.from_bits(choice, float(costs.min(axis=1).sum()))
@@ -105,7 +102,21 @@ def solve(choice: Candidates, budget: Budget) -> Solved:
                 f"{budget} is below the least that these pairs can do, which is {_rounded_up(least):g}; "
                 "allow that, or give pairs of fewer bits"
             )
+    costs, limit = limited(choice, budget, found.chosen)
     return Solved(found.chosen, found.gap, totals_of(choice, found.chosen), stability_of(choice, costs, limit))
+
+
+def limited(choice: Candidates, budget: Budget, chosen: Choices) -> tuple[Floats, float]:
+    """What a recipe's groups cost, and what all may cost together, where its captions are changed."""
+    if budget.unit == "max_kl":
+        # A resample moves what all recipes are predicted to do; what is asked is which groups get the bits.
+        return choice.costs, float(choice.costs[np.arange(len(chosen)), chosen].sum())
+    return _limited(choice, budget)
+
+
+def _limited(choice: Candidates, budget: Budget) -> tuple[Floats, float]:
+    costs = choice.costs if budget.unit == "bits" else choice.stored_costs
+    return costs, budget.in_bits(choice)
 
 
 def totals_of(choice: Candidates, chosen: Choices) -> Totals:

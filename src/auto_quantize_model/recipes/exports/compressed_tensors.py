@@ -6,14 +6,19 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
+from auto_quantize_model.precision.formats import NVFP4_BLOCK_SIZE, NVFP4_SCALE_BITS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from auto_quantize_model.recipes.candidates import Source
     from auto_quantize_model.recipes.recipe import Recipe
 
 _MIXED = "mixed-precision"
 _INT8 = 8
 _FP8 = [4, 3]
+_FP4 = [2, 1]
+_FP4_BITS = 4
 _OTHER_TOWERS = ("re:.*visual.*", "re:.*vision.*")
 _WITH_TOWERS = ("qwen3_vl", "vlm")
 
@@ -39,26 +44,57 @@ def quantization_config_json(recipe: Recipe) -> str:
 
 def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
     weights, inputs = source.quantizer("weight_quantizer"), source.quantizer("input_quantizer")
-    args = None if weights is None else one_scale_args(weights)
-    input_args = None if inputs is None else one_scale_args(inputs)
-    if args is None or (inputs is not None and (input_args is None or input_args["type"] != args["type"])):
+    args = quantization_args(weights, dynamic=False)
+    input_args = None if inputs is None else quantization_args(inputs, dynamic="local")
+    if args is None or (inputs is not None and (input_args is None or _kind(input_args) != _kind(args))):
         raise InputError(
             f"compressed-tensors has no format for the pair '{source.pair}' that is written here; leave it out"
         )
     return {
-        "targets": recipe.modules_of(source.pair),
+        "targets": [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)],
         "weights": args,
         "input_activations": input_args,
         "output_activations": None,
-        # Integers that are not multiplied as such are packed.
-        "format": "pack-quantized" if args["type"] == "int" and input_args is None else f"{args['type']}-quantized",
+        "format": _format(args, input_args),
     }
 
 
-def one_scale_args(attributes: Any) -> dict[str, Any] | None:
-    """One side, scaled by tensor or by channel and calibrated; None for anything else."""
+def _kind(args: Mapping[str, Any]) -> tuple[str, int]:
+    return args["type"], args["num_bits"]
+
+
+def _format(args: Mapping[str, Any], input_args: Mapping[str, Any] | None) -> str:
+    if args["num_bits"] == _FP4_BITS:
+        return "nvfp4-pack-quantized"
+    # Integers that are not multiplied as such are packed.
+    return "pack-quantized" if args["type"] == "int" and input_args is None else f"{args['type']}-quantized"
+
+
+def quantization_args(attributes: Any, *, dynamic: bool | str) -> dict[str, Any] | None:
+    """One side; None where there is no way to say it.
+
+    NVFP4's blocks are scaled when they are seen, `dynamic`, under a scale that is calibrated.
+    """
     if not isinstance(attributes, dict):
         return None
+    blocks = attributes.get("block_sizes") or {}
+    size = blocks.get("-1", blocks.get(-1))
+    of_blocks = json.dumps([attributes.get("num_bits"), blocks.get("scale_bits"), size, blocks.get("type")])
+    if of_blocks != json.dumps([_FP4, list(NVFP4_SCALE_BITS), NVFP4_BLOCK_SIZE, "dynamic"]):
+        return _one_scale_args(attributes)
+    return {
+        "num_bits": _FP4_BITS,
+        "type": "float",
+        "symmetric": True,
+        "strategy": "tensor_group",
+        "group_size": NVFP4_BLOCK_SIZE,
+        "dynamic": dynamic,
+        "scale_dtype": "torch.float8_e4m3fn",
+    }
+
+
+def _one_scale_args(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Scaled by tensor or by channel, and calibrated."""
     kinds = {json.dumps(_INT8): "int", json.dumps(_FP8): "float"}
     kind = kinds.get(json.dumps(attributes.get("num_bits")))
     if kind is None or attributes.get("block_sizes") or attributes.get("type") == "dynamic":
@@ -72,4 +108,5 @@ def one_scale_args(attributes: Any) -> dict[str, Any] | None:
 def ignored(recipe: Recipe) -> list[str]:
     """What stays as it is: modules by their names, and other towers."""
     family = recipe.choice.sources[0].manifest["model"]["family"]
-    return [*recipe.unquantized_modules, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]
+    names = [name for module in recipe.unquantized_modules for name in recipe.names_of(module)]
+    return [*names, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from auto_quantize_model.recipes.candidates import Source
     from auto_quantize_model.recipes.recipe import Recipe
@@ -21,16 +21,16 @@ _FP8 = [4, 3]
 def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
     """Which quantization each layer has; a recipe of one format says it once, and names what is left out."""
     recipe.refuse_stacked("hf_quant_config.json")
-    layers: dict[str, dict[str, Any]] = {}
-    for source in recipe.used:
-        layers |= dict.fromkeys(recipe.modules_of(source.pair), layer_config(source))
-    order = [module for part in recipe.choice.parts for module in part.modules if module in layers]
+    configs = {source.pair: layer_config(source) for source in recipe.used}
+    of_module = {module: config for pair, config in configs.items() for module in recipe.modules_of(pair)}
+    order = [module for part in recipe.choice.parts for module in part.modules if module in of_module]
+    layers = {name: of_module[module] for module in order for name in recipe.names_of(module)}
     distinct = list({json.dumps(each, sort_keys=True): each for each in layers.values()}.values())
     quantization: dict[str, Any] = {"quant_algo": None, "kv_cache_quant_algo": None}
     if len(distinct) > 1:
-        quantization |= {"quant_algo": _MIXED, "quantized_layers": {module: layers[module] for module in order}}
+        quantization |= {"quant_algo": _MIXED, "quantized_layers": layers}
     elif distinct:
-        quantization |= {**distinct[0], "exclude_modules": sorted(recipe.unquantized_modules)}
+        quantization |= {**distinct[0], "exclude_modules": _excluded(recipe, layers)}
     version = recipe.choice.sources[0].manifest["environment"].get("modelopt")
     return {"producer": {"name": "modelopt", "version": version}, "quantization": quantization}
 
@@ -38,6 +38,23 @@ def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
 def hf_quant_config_json(recipe: Recipe) -> str:
     """The same as a file."""
     return json.dumps(hf_quant_config(recipe), indent=4) + "\n"
+
+
+def _excluded(recipe: Recipe, quantized: Collection[str]) -> list[str]:
+    """Patterns of all that is left as it is; what is not excluded is taken for quantized, a vision tower too."""
+    names = [name for module in recipe.unquantized_modules for name in recipe.names_of(module)]
+    return sorted({*(_pattern(name, quantized) for name in names), *(f"{place}*" for place in recipe.beside)})
+
+
+def _pattern(name: str, quantized: Collection[str]) -> str:
+    """As ModelOpt writes it: of the patterns that match a name and nothing that is quantized, the shortest."""
+    parts = name.split(".")
+    for count in range(1, len(parts)):
+        parent = ".".join(parts[:count])
+        for pattern, start in ((f"{parent}*", parent), (f"{parent}.*", f"{parent}.")):
+            if not any(each.startswith(start) for each in quantized):
+                return pattern
+    return name
 
 
 def layer_config(source: Source) -> dict[str, Any]:

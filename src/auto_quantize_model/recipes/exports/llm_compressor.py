@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.errors import InputError
-from auto_quantize_model.precision.formats import NVFP4_BLOCK_SIZE, NVFP4_SCALE_BITS
-from auto_quantize_model.recipes.exports.compressed_tensors import ignored, one_scale_args
+from auto_quantize_model.recipes.exports.compressed_tensors import ignored, quantization_args
 
 if TYPE_CHECKING:
     from auto_quantize_model.recipes.candidates import Source
     from auto_quantize_model.recipes.recipe import Recipe
-
-_FP4 = [2, 1]
 
 
 def llm_compressor_recipe(recipe: Recipe) -> dict[str, Any]:
@@ -32,32 +28,13 @@ def llm_compressor_recipe_yaml(recipe: Recipe) -> str:
 
 
 def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
-    weights = _args(source.quantizer("weight_quantizer"), dynamic=False)
+    weights = quantization_args(source.quantizer("weight_quantizer"), dynamic=False)
     inputs = source.quantizer("input_quantizer")
-    input_args = None if inputs is None else _args(inputs, dynamic="local")
+    input_args = None if inputs is None else quantization_args(inputs, dynamic="local")
     if weights is None or (inputs is not None and input_args is None):
         raise InputError(
             f"llm-compressor has no format for the pair '{source.pair}' that is written here; leave it out"
         )
-    group: dict[str, Any] = {"targets": recipe.modules_of(source.pair), "weights": weights}
+    targets = [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)]
+    group: dict[str, Any] = {"targets": targets, "weights": weights}
     return group if input_args is None else {**group, "input_activations": input_args}
-
-
-def _args(attributes: Any, *, dynamic: bool | str) -> dict[str, Any] | None:
-    """One side; NVFP4's blocks are scaled when they are seen, `dynamic`, under a scale that is calibrated."""
-    if not isinstance(attributes, dict):
-        return None
-    blocks = attributes.get("block_sizes") or {}
-    size = blocks.get("-1", blocks.get(-1))
-    of_blocks = json.dumps([attributes.get("num_bits"), blocks.get("scale_bits"), size, blocks.get("type")])
-    if of_blocks != json.dumps([_FP4, list(NVFP4_SCALE_BITS), NVFP4_BLOCK_SIZE, "dynamic"]):
-        return one_scale_args(attributes)
-    return {
-        "num_bits": 4,
-        "type": "float",
-        "symmetric": True,
-        "strategy": "tensor_group",
-        "group_size": NVFP4_BLOCK_SIZE,
-        "dynamic": dynamic,
-        "scale_dtype": "torch.float8_e4m3fn",
-    }
