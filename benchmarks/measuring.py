@@ -12,8 +12,8 @@ from unittest import mock
 import torch
 
 from auto_quantize_model import CaseError, load_suite, run_cases
-from auto_quantize_model.engine.machine import products
-from auto_quantize_model.engine.replay import group_work
+from auto_quantize_model.engine.machine import operands, products
+from auto_quantize_model.engine.replay import group_work, rounded_work
 from auto_quantize_model.reporting import silent
 from benchmarks.places import SUITE
 
@@ -65,14 +65,18 @@ class ProductCounter:
     @contextlib.contextmanager
     def counting(self) -> Iterator[None]:
         """Count for the duration of a `with` block."""
-        plain = products.product
-
-        def counted(rows: Tensor, weight: Tensor) -> Tensor:
-            self.flops += 2.0 * rows.shape[0] * weight.numel()
-            return plain(rows, weight)
-
-        with mock.patch.object(group_work, "product", counted):
+        with (
+            mock.patch.object(group_work, "product", self._counted(products.product)),
+            mock.patch.object(rounded_work, "rounded_product", self._counted(operands.rounded_product)),
+        ):
             yield
+
+    def _counted(self, plain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def counted(rows: Tensor, weight: Tensor, *others: Any) -> Tensor:
+            self.flops += 2.0 * rows.shape[0] * weight.numel()
+            return plain(rows, weight, *others)
+
+        return counted
 
 
 def unshared_flops(results: Sequence[CaseResult]) -> float:
