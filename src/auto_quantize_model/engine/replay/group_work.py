@@ -77,7 +77,7 @@ class GroupWork:
             _joined([self._float(parts) for parts in of_members], dim=1) for of_members in _by_kind(seen)
         ]
         self._quantized: dict[str, Tensor] = {}
-        self._sums_on_host, self._arrived = _under_way(self._stacked(_norm_and_dots, len(self._gradients)))
+        self._sums_on_host, self._arrived = under_way(self._stacked(_norm_and_dots, len(self._gradients)))
         self._forget()
 
     @property
@@ -92,9 +92,7 @@ class GroupWork:
 
     def row_sums(self) -> list[RowSums]:
         """For every product of every variant: what each row adds to the scores."""
-        if self._arrived is not None:
-            self._arrived.synchronize()
-        sums = self._sums_on_host.numpy().astype(np.float64)
+        sums = arrived(self._sums_on_host, self._arrived)
         norms, signed = sums[:, 0], sums[:, 1:]
         saturated = underflowed = np.zeros(norms.shape, dtype=bool)
         # Both are rare, so only now is it worth looking at single products.
@@ -192,7 +190,7 @@ def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
-def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+def under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     """A copy on the host; from a GPU it is there once the event has happened."""
     host = to_host(values)
     if values.device.type != "cuda":
@@ -200,6 +198,13 @@ def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     event = torch.cuda.Event()
     event.record(torch.cuda.current_stream(values.device))
     return host, event
+
+
+def arrived(host: Tensor, event: torch.cuda.Event | None) -> NDArray[np.float64]:
+    """What was under way, once it is there."""
+    if event is not None:
+        event.synchronize()
+    return host.numpy().astype(np.float64)
 
 
 def chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
