@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ROUNDS = 3
+_MATRIX = 2
+"""A vector has fewer dimensions."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,15 +65,20 @@ class ProductsSeen(TorchDispatchMode):
 
 def _product_of(func: Any, args: Any) -> Product | None:
     name = func._schema.name
-    if name == "mkldnn::_linear_pointwise":
+    if name in ("mkldnn::_linear_pointwise", "aten::linear"):
         rows, weight = args[:2]
-        return Product("replay", rows.numel() // rows.shape[-1], rows.shape[-1], weight.shape[0], dtype=rows.dtype)
+        kernel = "torch" if name.startswith("aten") else "replay"
+        return Product(kernel, rows.numel() // rows.shape[-1], weight.shape[1], len(weight), dtype=rows.dtype)
+    # Without gradients, torch shows `linear` and `matmul` as they are; with them, what they are made of.
     if name == "aten::addmm":
         args = args[1:]
-    if name in ("aten::mm", "aten::addmm"):
-        return Product("torch", len(args[0]), args[0].shape[1], args[1].shape[1], dtype=args[0].dtype)
-    if name == "aten::bmm":
-        return Product("torch", args[0].shape[1], args[0].shape[2], args[1].shape[2], len(args[0]), args[0].dtype)
+    if name in ("aten::mm", "aten::addmm", "aten::bmm", "aten::matmul"):
+        left, right = args[:2]
+        if left.dim() < _MATRIX or right.dim() < _MATRIX:
+            return None
+        inner, columns = right.shape[-2:]
+        batch = right[..., 0, 0].numel()
+        return Product("torch", left.numel() // inner // batch, inner, columns, batch, left.dtype)
     return None
 
 

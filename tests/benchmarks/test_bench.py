@@ -75,6 +75,16 @@ def test_products_are_noted_by_stage_forward_and_backward() -> None:
     assert flops(seen.by_stage["replay"]) == 2 * 6 * 4 * 6 + 2 * 2 * 3 * 4 * 5
 
 
+def test_products_without_gradients_are_noted_too() -> None:
+    layer = torch.nn.Linear(3, 5)
+    with ProductsSeen() as seen, torch.inference_mode():
+        layer(torch.randn(2, 7, 3))
+        torch.randn(2, 4, 7, 3) @ torch.randn(2, 4, 3, 5)
+        torch.randn(7, 3) @ torch.randn(3)
+        seen("capture", 1, 1)
+    assert dict(seen.by_stage["capture"]) == {Product("torch", 14, 3, 5): 1, Product("torch", 7, 3, 5, batch=8): 1}
+
+
 def test_a_floor_is_each_products_time_as_often_as_it_ran() -> None:
     ticks = iter(range(1000))
     seen = {Product("torch", 2, 3, 4): 5, Product("replay", 2, 3, 4): 7, Product("torch", 2, 3, 4, batch=2): 1}
