@@ -193,7 +193,7 @@ def three_phase(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Time drift checks, recipes, measuring and the matrix, as tests, bare and as ModelOpt's loop (minutes)."""
+    """Time drift checks, recipes, measuring, growth and the matrix (20 minutes; `-- --compare`: with past runs)."""
     install(session)
     session.run("python", "benchmarks/drift_checks.py")
     session.run("python", "benchmarks/suite_cost.py")
@@ -201,6 +201,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.measured_kl")
     session.run("python", "-m", "benchmarks.ties")
     session.run("python", "-m", "benchmarks.open_groups")
+    session.run("python", "-m", "benchmarks.growth", "--rounds", "1")
     session.run("python", "-m", "benchmarks.matrix", *session.posargs)
     # A case a size, or ModelOpt's loop would take most of an hour.
     session.run("python", "-m", "benchmarks.matrix", "--model", "experts_8x64", "--reference", "wfp8_afp8")

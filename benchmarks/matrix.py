@@ -7,10 +7,12 @@ line says that it is extrapolated.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import resource
 import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,10 @@ import torch
 from transformers import AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM
 
 from auto_quantize_model import CaseError, load_suite
+from auto_quantize_model.errors import InputError
+from benchmarks.floors import ProductsSeen, floor_seconds, flops
 from benchmarks.measuring import (
-    ProductCounter,
     Stages,
-    product_rate,
     run,
     suite_of,
     timed,
@@ -31,6 +33,7 @@ from benchmarks.measuring import (
 )
 from benchmarks.places import SUITE, TINY
 from benchmarks.random_qwen3_vl import Shape, build
+from benchmarks.trend import TREND, Run, compared, described, read_past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,65 +43,116 @@ if TYPE_CHECKING:
 
 CHECKPOINT = TINY / "checkpoint"
 ADDED_PAIR = "wfp8_afp8"
-RATE_SIZES = ((1024, 512, 3072), (1024, 1536, 512), (2048, 2048, 2048))
+REFERENCE = "small or wfp8_afp8"
+CLOCK = time.process_time
+"""Others may use the machine too."""
 
 
-def main() -> None:
-    """Run both sides and print the table."""
+def main() -> int:
+    """Run both sides, print the table; returns 1 if a ratio is worse than in past runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", choices=MODELS, default="random_25m", help="Model (default: %(default)s)")
     parser.add_argument(
-        "--reference", default="", metavar="EXPRESSION", help="Cases that ModelOpt runs, as -k (default: all)"
+        "--reference",
+        default=REFERENCE,
+        metavar="EXPRESSION",
+        help="Cases that ModelOpt runs, as -k; empty: all, a quarter of an hour (default: %(default)s)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="Also write the figures as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="Also write the figures as JSON, with the machine")
+    parser.add_argument("--compare", action="store_true", help="Compare the ratios with past runs; exits 1 if slower")
+    parser.add_argument("--record", action="store_true", help="Add this run to the past runs")
+    parser.add_argument(
+        "--trend", type=Path, default=TREND, metavar="FILE", help="Where past runs are (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            figures = measure(arguments.model, arguments.reference, Path(folder))
-        except CaseError as error:
-            raise SystemExit(str(error)) from None
-    for name, value in figures.items():
+    try:
+        past = read_past(arguments.trend, arguments.model, needed=arguments.compare)
+        with tempfile.TemporaryDirectory() as folder:
+            measured = measure(arguments.model, arguments.reference, Path(folder))
+    except (CaseError, InputError) as error:
+        raise SystemExit(str(error)) from None
+    this_run = Run.now(arguments.model, measured.ratios, measured.figures)
+    for name, value in measured.figures.items():
         sys.stdout.write(f"{name:58} {value if isinstance(value, str) else f'{value:10.3f}'}\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(this_run.to_json(), indent=2) + "\n", encoding="utf-8")
+    if arguments.record:
+        this_run.append_to(arguments.trend)
+    changes = compared(this_run, past) if arguments.compare else ()
+    sys.stdout.writelines(f"{line}\n" for line in described(changes))
+    return int(any(change.slower for change in changes))
 
 
-def measure(model: str, reference: str, folder: Path) -> dict[str, Any]:
-    """Time both engines on one model."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run of both sides gives."""
+
+    ratios: dict[str, float]
+    """What compares with other runs, on other machines too; the lower, the faster."""
+    figures: dict[str, Any]
+
+
+def measure(model: str, reference: str, folder: Path) -> Measured:
+    """Time both engines on one model, in CPU seconds."""
     suite = prepare(model, folder)
     # Once through both, so that neither side pays for imports and first calls.
     run(suite.select("wint8_afp16 and small"), "replay")
     run(suite.select("wint8_afp16 and small"), "modelopt")
 
-    counter, stages = ProductCounter(), Stages()
-    with counter.counting():
-        ours, one_pass = timed(suite.cases, "replay", stages=stages)
+    stages, started = Stages(clock=CLOCK), time.perf_counter()
+    ours, one_pass = timed(suite.cases, "replay", stages=stages)
+    wall = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    rate = product_rate(RATE_SIZES)
-    added = Stages()
+    floors = _floors(suite)
+    added = Stages(clock=CLOCK)
     run(suite.select(ADDED_PAIR), "replay", progress=added)
-    compared = suite.select(reference)
-    theirs, loop, loop_without_load = loop_seconds(suite, compared)
-    all_compared = len(compared) == len(suite.cases)
-    floor = counter.flops / rate
-    return {
+    compared_cases = suite.select(reference)
+    theirs, loop, loop_without_load = loop_seconds(suite, compared_cases)
+    all_compared = len(compared_cases) == len(suite.cases)
+    capture, replay = stages.seconds["capture"], stages.seconds["replay"]
+    ratios = {
+        "pass over ModelOpt's loop": one_pass / loop,
+        "capture over its floor": capture / floors["capture"].seconds,
+        "replay over its floor": replay / floors["replay"].seconds,
+    }
+    figures = {
         "model": model,
-        "cases": f"{len(ours)}, of which ModelOpt ran {len(compared)}",
-        "one pass, all cases (s)": one_pass,
-        "  load (s)": stages.seconds["load"],
-        "  capture (s)": stages.seconds["capture"],
-        "  replay (s)": stages.seconds["replay"],
-        "  replay's floor: its products at the measured rate (s)": floor,
-        "  replay over its floor": stages.seconds["replay"] / floor,
-        "  measured matrix-product rate (GFLOP/s)": rate / 1e9,
-        "  its products, of those that the cases would take alone": counter.flops / unshared_flops(ours),
+        "cases": f"{len(ours)}, of which ModelOpt ran {len(compared_cases)}",
+        "one pass, all cases (CPU s)": one_pass,
+        "  by the clock on the wall (s)": wall,
+        "  load (CPU s)": stages.seconds["load"],
+        "  capture (CPU s)": capture,
+        "  replay (CPU s)": replay,
+        "  capture's floor: its products alone (CPU s)": floors["capture"].seconds,
+        "  capture over its floor": ratios["capture over its floor"],
+        "  replay's floor: its products alone (CPU s)": floors["replay"].seconds,
+        "  replay over its floor": ratios["replay over its floor"],
+        "  rate of replay's products (GFLOP/CPU s)": floors["replay"].flops / floors["replay"].seconds / 1e9,
+        "  its products, of those that the cases would take alone": floors["replay"].flops / unshared_flops(ours),
         "  peak memory of the process (GiB)": peak,
-        f"one more pair ({ADDED_PAIR}, 3 sizes) on a capture (s)": added.seconds["replay"],
-        "ModelOpt case by case (s)" + ("" if all_compared else ", extrapolated size by size"): loop,
+        f"one more pair ({ADDED_PAIR}, 3 sizes) on a capture (CPU s)": added.seconds["replay"],
+        "ModelOpt case by case (CPU s)" + ("" if all_compared else ", extrapolated size by size"): loop,
         "ratio": loop / one_pass,
         "ratio, loads left out on both sides": loop_without_load / (one_pass - stages.seconds["load"]),
         "worst relative difference of a group's score": f"{worst_difference(ours, theirs):10.1e}",
+    }
+    return Measured(ratios, figures)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Floor:
+    seconds: float
+    flops: float
+
+
+def _floors(suite: Suite) -> dict[str, _Floor]:
+    """The floors of capture and replay, whose products another pass over all cases notes."""
+    with ProductsSeen() as seen:
+        run(suite.cases, "replay", progress=seen)
+    return {
+        stage: _Floor(floor_seconds(seen.by_stage[stage], CLOCK), flops(seen.by_stage[stage]))
+        for stage in ("capture", "replay")
     }
 
 
@@ -113,7 +167,7 @@ def loop_seconds(suite: Suite, compared: Sequence[Case]) -> tuple[list[CaseResul
         mine = [case for case in compared if case.size == size]
         if not mine:
             raise CaseError(f"--reference names no case of the size {size}, so its time cannot be told")
-        stages = Stages()
+        stages = Stages(clock=CLOCK)
         found, took = timed(mine, "modelopt", stages=stages)
         results += found
         times = sum(case.size == size for case in suite.cases) / len(mine)
@@ -169,4 +223,4 @@ MODELS = (*BUILDERS, "qwen3_vl_tiny", "smollm2_135m")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,7 +15,7 @@ import torch
 
 from auto_quantize_model import cache
 from auto_quantize_model.engine.machine.environment import describe_environment
-from benchmarks.gpu_check import correctness, speed, workers
+from benchmarks.gpu_check import correctness, precision, prediction, speed, workers
 from benchmarks.gpu_check.device import Cpu, Gpu
 from benchmarks.gpu_check.scale import FULL, REHEARSAL
 from benchmarks.gpu_check.shared import Shared
@@ -36,6 +36,8 @@ STAGES = (
     Stage("baselines", 15, correctness.baselines),
     Stage("build", 45, speed.build),
     Stage("matrix", 75, speed.matrix, needs="build"),
+    Stage("prediction", 10, prediction.prediction, needs="matrix"),
+    Stage("tensor_core", 60, precision.tensor_core, needs="build"),
     Stage("modelopt", 90, speed.modelopt, needs="matrix"),
     Stage("workers", 45, workers.workers),
     Stage("captures", 75, speed.captures, needs="matrix"),

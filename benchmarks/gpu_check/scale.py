@@ -22,6 +22,8 @@ class Scale:
     """Those that both engines run in float32."""
     bfloat16: str
     """Those that both run in bfloat16."""
+    precision: str
+    """Those that run with exact and with rounded products."""
     loop: int
     """How many cases of the big model ModelOpt's own loop runs at most."""
     judged: bool
@@ -39,6 +41,7 @@ FULL = Scale(
     embedded="tiny",
     reference="tiny and small",
     bfloat16="tiny and small",
+    precision="tiny",
     loop=5,
     judged=True,
     pace=1.0,
@@ -52,6 +55,7 @@ REHEARSAL = Scale(
     embedded="tiny and small",
     reference="tiny and small and (wfp4_afp4 or wint8_aint8)",
     bfloat16="tiny and small and wint8_afp16",
+    precision="tiny and small",
     loop=3,
     judged=False,
     pace=0.15,

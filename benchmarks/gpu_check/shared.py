@@ -12,9 +12,10 @@ from benchmarks.measuring import ProductCounter, Stages, run, timed
 from benchmarks.places import SUITE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from auto_quantize_model.cases.suite import Suite
+    from auto_quantize_model.cases.suite import Case, Suite
     from auto_quantize_model.run import CaseResult
     from benchmarks.gpu_check.device import Device
     from benchmarks.gpu_check.scale import Scale
@@ -31,6 +32,8 @@ class Pass:
     total: float
     flops: float
     """Of replay's matrix products."""
+    results_made: float
+    """How many numbers came of them."""
     peak: float
 
     @property
@@ -65,17 +68,24 @@ class Shared:
 
     @functools.cached_property
     def matrix(self) -> Pass:
-        """The big model's matrix."""
-        cases = self.big.suite.cases
+        """The big model's matrix, with its products as they are chosen for it."""
+        return self.one_pass(self.big.suite.cases)
+
+    def one_pass(self, cases: Sequence[Case]) -> Pass:
+        """Cases of the big model against the clock."""
         self.warm_up()
         counter, stages = ProductCounter(), Stages(self.device.synchronise)
         self.device.forget_peak()
         with counter.counting():
             results, total = timed(cases, "replay", self.device.name, stages)
-        return Pass(results, dict(stages.seconds), total, counter.flops, self.device.peak())
+        return Pass(results, dict(stages.seconds), total, counter.flops, counter.results, self.device.peak())
 
     def warm_up(self) -> None:
-        """Pay for imports and first calls before a clock runs: both engines, on the embedded model."""
+        """Pay for imports and first calls before a clock runs, once: both engines, on the embedded model."""
+        _ = self._warm
+
+    @functools.cached_property
+    def _warm(self) -> None:
         cases = self.suite.select("tiny and small and (wint8_aint8 or wfp4_afp8)")
         run(cases, "replay", self.device.name)
         run(cases, "modelopt", self.device.name)

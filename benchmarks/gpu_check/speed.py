@@ -11,10 +11,20 @@ import torch
 
 from auto_quantize_model import run_cases
 from auto_quantize_model.captions.nested import SIZE_CAPTIONS
+from auto_quantize_model.engine.machine.operands import rounded
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.manifest.document import dumps
+from benchmarks.gpu_check.prediction import multiplies
 from benchmarks.gpu_check.table import Row, short
-from benchmarks.measuring import Stages, manifest_of, product_rate, scores_of, timed, worst_difference
+from benchmarks.measuring import (
+    Stages,
+    manifest_of,
+    operands_of,
+    product_rate,
+    scores_of,
+    timed,
+    worst_difference,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -63,10 +73,15 @@ def matrix(shared: Shared) -> Iterator[Row]:
     )
     limit = big.gigabytes + MORE_MEMORY
     yield Row("peak memory (GB)", found.peak, f"< {limit:.4g}", _judged(shared, found.peak < limit))
-    rate = product_rate(scale.products, shared.device.name, shared.device.synchronise)
+    operands = operands_of(found.results[0])
+    device = shared.device
+    rate = product_rate(
+        scale.products, device.name, device.synchronise, multiplies(operands), lambda each: rounded(each, operands)
+    )
     precision = torch.get_float32_matmul_precision()
     yield Row("precision of float32 products", precision, "highest", precision == "highest")
-    yield Row("measured float32 product rate (TFLOP/s)", rate / 1e12)
+    yield Row("replay's operands", operands)
+    yield Row("measured rate of such products (TFLOP/s)", rate / 1e12)
     yield Row("replay's products (TFLOP)", found.flops / 1e12)
     yield Row("replay's share of that rate", found.flops / found.seconds["replay"] / rate)
 

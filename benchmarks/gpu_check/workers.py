@@ -16,10 +16,12 @@ from benchmarks.measuring import manifest_of, run
 from benchmarks.places import SUITE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from auto_quantize_model.cases.suite import Case
     from benchmarks.gpu_check.shared import Shared
 
+PRECISIONS = ("exact", "tensor_core")
 WORKERS = 2
 SECONDS = 180
 """After these a worker hangs."""
@@ -83,8 +85,16 @@ def _finished(number: int, process: subprocess.Popen[str]) -> str:
 
 
 def synchronisations(shared: Shared) -> Iterator[Row]:
-    """How often one pass over the embedded model waits for the device, by stage."""
-    cases = shared.suite.select("tiny and medium")
+    """How often one pass over the embedded model waits for the device, by stage, with exact and rounded products."""
+    for precision in PRECISIONS:
+        cases = load_suite(SUITE, overrides=[f"autoquant.replay_precision={precision}"]).select("tiny and medium")
+        for stage, (steps, waits) in _waits(shared, cases).items():
+            value = "not on this device" if waits is None else f"waits {waits} times"
+            yield Row(f"{precision}: {stage}, {steps} steps", value)
+
+
+def _waits(shared: Shared, cases: Sequence[Case]) -> dict[str, tuple[int, int | None]]:
+    """By stage: its steps, and how often it waits."""
     counts: dict[str, int] = {}
     steps: dict[str, int] = {}
     with shared.device.synchronisations() as caught:
@@ -94,5 +104,4 @@ def synchronisations(shared: Shared) -> Iterator[Row]:
             steps[stage] = total
 
         run(cases, "replay", shared.device.name, count)
-    for stage, number in counts.items():
-        yield Row(f"{stage}, {steps[stage]} steps", "not on this device" if caught is None else f"waits {number} times")
+    return {stage: (steps[stage], None if caught is None else number) for stage, number in counts.items()}

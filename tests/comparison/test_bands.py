@@ -48,6 +48,18 @@ def test_the_band_follows_from_what_the_machines_have_in_common(
     assert any(f"({band}: " in line for line in describe(compare(manifest, moved, Tolerances())))
 
 
+def test_rounded_products_are_no_reason_for_the_tightest_band(manifest: dict[str, Any]) -> None:
+    other = copy.deepcopy(manifest)
+    other["engine"] |= {"replay_precision": "tensor_core", "operand_dtype": "bfloat16"}
+    for entry in other["layer_sensitivity"].values():
+        if entry["importance"] is not None:
+            entry["importance"] *= 1.0044
+    found = compare(manifest, other, Tolerances())
+    assert (found.verdict, found.band.name) == ("within_noise", "default")
+    assert found.band.reason == "other engine.replay_precision, engine.operand_dtype"
+    assert [cause.what for cause in found.causes] == ["the precision of replay's products"]
+
+
 @pytest.mark.parametrize("section", ["environment", "engine"])
 def test_a_manifest_that_does_not_say_where_it_was_made_gets_the_default_band(
     manifest: dict[str, Any], section: str

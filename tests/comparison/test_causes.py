@@ -52,6 +52,10 @@ ONE_EACH: dict[str, list[Change]] = {
     "the transformers version": [("environment.transformers", "5.15.0")],
     "the device": [("engine.device", "cuda"), ("environment.hardware", "a GPU")],
     "the dtype": [("engine.dtype", "bfloat16"), ("engine.difference_dtype", "bfloat16")],
+    "the precision of replay's products": [
+        ("engine.replay_precision", "tensor_core"),
+        ("engine.operand_dtype", "tf32"),
+    ],
     "the engine": [("engine.name", "modelopt"), ("engine.kernels.weight", "modelopt triton")],
     "the system": [("environment.python", "3.13.0")],
 }

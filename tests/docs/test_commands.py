@@ -61,7 +61,7 @@ NOT_RUN = {
     r"ruff format \.": "rewrites files; CI runs it with --check",
     r"coverage .*": "runs every test once more",
     r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
-    r"python -m benchmarks\.matrix.*": "takes minutes",
+    r"python -m benchmarks\.(growth|matrix).*": "takes minutes",
     r"python -m benchmarks\.(measured_kl|open_groups|presets|ties).*": "takes minutes",
     r"nox -s served.*": "sets up a runtime of its own, of gigabytes, and takes minutes",
     r"python benchmarks/\w+\.py.*": "takes minutes",

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
 CPU = torch.device("cpu")
-BFLOAT16 = load_suite(SUITE, overrides=["suite.models=[qwen3_vl_tiny]", "model.dtype=bfloat16"])
+BFLOAT16 = load_suite(
+    SUITE, overrides=["suite.models=[qwen3_vl_tiny]", "model.dtype=bfloat16", "autoquant.replay_precision=exact"]
+)
 WEIGHT_ONLY = BFLOAT16.select("afp16 and medium")
 WITH_ACTIVATIONS = BFLOAT16.select("small and not afp16")
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from benchmarks.measuring import MOST_MOVED, operands_of, worst_difference
 from tests.places import SUITE
 
 from auto_quantize_model import load_suite, run_cases
+from auto_quantize_model.engine.machine.operands import rounded, rounded_product
 
 if TYPE_CHECKING:
     from auto_quantize_model import Case
@@ -31,6 +33,25 @@ def test_replay_equals_modelopt_on_the_gpu(case: Case) -> None:
     assert theirs.scores is not None
     for a, b in zip(mine.scores.groups, theirs.scores.groups, strict=True):
         assert a.score == pytest.approx(b.score, rel=1e-4), a.group.name
+
+
+def test_rounded_products_are_those_of_the_rounded_operands() -> None:
+    rows, weight = (rounded(torch.randn(300, 500, device="cuda"), "tf32") for _ in range(2))
+    found = rounded_product(rows, weight, "tf32")
+    expected = rows.double() @ weight.double().T
+    assert torch.allclose(found.double(), expected, rtol=1e-5, atol=1e-4)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_rounded_products_move_scores_by_little() -> None:
+    exact, moved = (
+        list(
+            run_cases(load_suite(SUITE, overrides=[f"autoquant.replay_precision={way}"]).select("tiny"), device="cuda")
+        )
+        for way in ("exact", "tensor_core")
+    )
+    assert {operands_of(each) for each in moved} == {"tf32"}
+    assert 0 < worst_difference(moved, exact) < MOST_MOVED["tf32"]
 
 
 @pytest.mark.parametrize("pair", ["wfp4_afp16", "wmxfp4_afp16", "wfp8_afp16", "wint8_afp16"])

@@ -28,6 +28,7 @@ COMMON = ("suite.models=[qwen3_vl_tiny]", "suite.sizes=[small]", "suite.pairs=[w
 CONFIG = "quant_pair.format=INT8_DEFAULT_CFG"
 COUNTS = "dataset.max_calib_samples=7"
 BATCH = "autoquant.batch_size=4"
+PRECISION = "autoquant.replay_precision=tensor_core"
 DTYPE = "model.dtype=bfloat16"
 
 

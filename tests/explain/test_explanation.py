@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.explain.planted import BATCH, CONFIG, COUNTS, DTYPE, ENGINE, explain, run_with, shares_of
+from tests.explain.planted import BATCH, CONFIG, COUNTS, DTYPE, ENGINE, PRECISION, explain, run_with, shares_of
 from tests.places import ROOT
 
 from auto_quantize_model.engine import one_pass
 from auto_quantize_model.engine.capture.captured import capture
+from auto_quantize_model.engine.machine import operands
 from auto_quantize_model.explain.explanation import measured_scores
 
 if TYPE_CHECKING:
@@ -99,6 +100,22 @@ def test_the_interaction_of_config_and_batch_size_is_real() -> None:
 def test_the_engine_and_the_dtype_are_told_apart() -> None:
     explanation = explain(run_with(ENGINE, DTYPE))
     assert set(shares_of(explanation)) == {("dtype",), ("engine",), ("dtype", "engine")}
+    assert explanation.outcome == "explained"
+
+
+def test_rounded_products_are_a_cause_of_their_own() -> None:
+    explanation = explain(run_with(PRECISION, BATCH))
+    assert set(shares_of(explanation)) == {("replay precision",), ("batch size",), ("batch size", "replay precision")}
+    (cause,) = (each for each in explanation.causes if each.name == "replay precision")
+    assert (cause.old, cause.new) == ("tensor_core", "exact")
+    assert (explanation.outcome, explanation.untested) == ("explained", ())
+    assert explanation.shares.missed < 1e-6
+
+
+def test_products_that_are_rounded_as_the_dtype_wants_are_no_cause_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operands, "has_fast_products", lambda _: True)
+    explanation = explain(run_with(DTYPE, "dataset.seq_len=300"))
+    assert [cause.name for cause in explanation.causes] == ["sequence length", "dtype"]
     assert explanation.outcome == "explained"
 
 

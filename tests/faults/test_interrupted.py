@@ -162,6 +162,7 @@ def test_other_inputs_do_not_go_on(llama_suite: Callable[..., Suite], tmp_path: 
     interrupt(llama_suite(), tmp_path, "replay 5")
     assert going_on(go(llama_suite("dataset.seq_len=6"), tmp_path)[1]) == []
     assert going_on(go(llama_suite("autoquant.score_size=4"), tmp_path)[1]) == []
+    assert going_on(go(llama_suite("autoquant.replay_precision=tensor_core"), tmp_path)[1]) == []
     (folder,) = left(tmp_path)
     (capture,) = kept_captures(tmp_path)
     assert (capture.folder, capture.state, capture.model, capture.batches) == (folder, "interrupted", "llama", 2)

@@ -260,6 +260,10 @@ def usual_size(captions: Mapping[Size, int]) -> Size:
     return _USUAL_SIZE if _USUAL_SIZE in captions else max(captions, key=lambda size: captions[size])
 
 
+ReplayPrecision = Literal["auto", "exact", "tensor_core"]
+"""How replay multiplies; auto: as the model and the hardware suggest."""
+
+
 class AutoQuantSettings(Settings):
     """How AutoQuantize scores and searches."""
 
@@ -270,6 +274,7 @@ class AutoQuantSettings(Settings):
     probes: Annotated[int, Field(ge=1, le=MOST_PROBES)] = 2
     batch_size: Count = 8
     device: DeviceName = "auto"
+    replay_precision: ReplayPrecision = "auto"
     disabled_layers: tuple[str, ...] = Field(default=(), strict=False)
     """Patterns of the names of modules: a group with one of them stays as it is."""
     cost_model: Literal["weight", "active_moe"] = "weight"

@@ -52,6 +52,8 @@ CAPTIONS_FACT = Fact("captions", ("calibration", "captions_sha256"))
 SAMPLES_FACT = Fact("sample counts", ("calibration", "calibrated_samples"))
 SEQUENCE_FACT = Fact("sequence length", ("dataset", "seq_len"), setting=("dataset", "seq_len"))
 DEVICE_FACT = Fact("device", ("engine", "device"))
+PRECISION_FACT = Fact("replay precision", ("engine", "replay_precision"))
+"""Stated only where products were rounded."""
 ENGINE_FACT = Fact("engine", ("engine", "name"))
 
 
@@ -143,6 +145,19 @@ KNOWN_CAUSES: tuple[KnownCause, ...] = (
         "the dtype",
         (r"engine\.dtype", r"engine\.difference_dtype"),
         (Fact("dtype", ("engine", "dtype"), setting=("model", "dtype")),),
+    ),
+    KnownCause(
+        "the precision of replay's products",
+        (r"engine\.replay_precision", r"engine\.operand_dtype"),
+        (
+            PRECISION_FACT,
+            Fact(
+                "operand dtype",
+                ("engine", "operand_dtype"),
+                cannot="follows from the device",
+                follows=frozenset({PRECISION_FACT.name, DEVICE_FACT.name}),
+            ),
+        ),
     ),
     KnownCause(
         "the engine",

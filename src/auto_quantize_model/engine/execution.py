@@ -130,7 +130,7 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
     not_covered = dict(_not_covered(quantizers, layout))
     for name in not_covered:
         del quantizers[name]
-    work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint)
+    work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint, prepared.operands)
     # Captions that cannot be read are told before the pass, not after it.
     held_out = HeldOut.read(loaded, prepared.plan, prepared.measure.captions)
     scores = score(work, prepared.captures, reporting)
@@ -307,9 +307,17 @@ def _case_scores(
             "device": prepared.device.type,
             "dtype": facts.dtype,
             "difference_dtype": "float32" if prepared.engine == "replay" else facts.dtype,
+            **_rounding(prepared, used),
             "kernels": dataclasses.asdict(used.kernels),
         },
         measured=None if found.measured is None else found.measured.whole,
         measured_on=None if found.measured is None else found.measured.on,
         in_checkpoint=facts.in_checkpoint,
     )
+
+
+def _rounding(prepared: PreparedPass, used: PreparedFormat) -> dict[str, str]:
+    """What the products were rounded to, if they were: what runs again as modules is not."""
+    if prepared.operands == "float32" or used.quantizers is None or used.quantizers.by_module:
+        return {}
+    return {"replay_precision": "tensor_core", "operand_dtype": prepared.operands}

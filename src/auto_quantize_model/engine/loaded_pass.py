@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.capture.units import Unit
+    from auto_quantize_model.engine.machine.operands import Operands
     from auto_quantize_model.engine.memory import Needs
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import PassPlan
@@ -39,6 +40,8 @@ class LoadedPass:
     batches: Sequence[TokenBatch]
     formats: Mapping[str, FormatQuantizers]
     checkpoint: Checkpoint
+    operands: Operands = "float32"
+    """What replay's products may be rounded to."""
     joined: bool = False
     """Whether batches run together where they may."""
 
@@ -82,6 +85,8 @@ class LoadedPass:
     def needs(self) -> Needs:
         """What the pass takes of memory."""
         weight_formats = len({each.weight_key for each in self.formats.values()})
+        # Where operands are rounded, the weights as they are are kept so too.
+        weight_formats += self.operands != "float32"
         return predict(
             self.loaded, self.layout, self.batches, self.plan, weight_formats, units=self.units, calls=self.calls
         )

@@ -113,6 +113,7 @@ def _capture_and_replay(work: LoadedPass, files: PassFiles, plan: MemoryPlan, re
         reporting.progress,
         files=files.scores,
         chunk_elements=plan.chunk_elements,
+        operands=work.operands,
         counted={index: work.batches[index].counted.flatten().nonzero().squeeze(1) for index in scored},
     )
     return PassScores(scores, maxima)

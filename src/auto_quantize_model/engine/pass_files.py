@@ -146,6 +146,7 @@ class PassFiles:
         asked = [
             self._about,
             package_version(),
+            self._work.operands,
             self._work.batch_names,
             sorted(formats),
             repr((plan.format_sizes(formats), plan.batches, sorted(plan.sizes.items()))),

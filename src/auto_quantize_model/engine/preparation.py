@@ -9,6 +9,7 @@ import torch
 
 from auto_quantize_model.checkpoints.locate import locate
 from auto_quantize_model.checkpoints.opening import open_checkpoint
+from auto_quantize_model.engine.machine.operands import choose_operands
 from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.plan import format_key
 from auto_quantize_model.precision.capability import Kernels, check_format, find_device
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from auto_quantize_model.cases.settings import PairSettings
+    from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.settings import CaptureSettings
+    from auto_quantize_model.engine.machine.operands import Operands
     from auto_quantize_model.engines import EngineName
     from auto_quantize_model.measuring import MeasureSettings
     from auto_quantize_model.plan import PassPlan
@@ -53,6 +56,8 @@ class PreparedPass:
     """Formats that cannot run here, with the reason."""
     captures: CaptureSettings
     measure: MeasureSettings
+    operands: Operands
+    """What replay's products may be rounded to."""
 
 
 def prepare(
@@ -81,7 +86,15 @@ def prepare(
             refused[key] = str(error)
     located = locate(first, paths.get(first.model.name))
     checkpoint = open_checkpoint(located.path, located.fix)
-    return PreparedPass(plan, actual, run_on, checkpoint, formats, refused, captures, measure)
+    operands = operands_of(first, actual, run_on)
+    return PreparedPass(plan, actual, run_on, checkpoint, formats, refused, captures, measure, operands)
+
+
+def operands_of(case: Case, engine: EngineName, device: torch.device) -> Operands:
+    """What the products of a case are rounded to where it runs."""
+    if engine != "replay":
+        return "float32"
+    return choose_operands(case.autoquant.replay_precision, case.model.dtype, device)
 
 
 def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device) -> PreparedFormat:

@@ -12,6 +12,7 @@ from auto_quantize_model.comparison.known_causes import (
     ENGINE_FACT,
     FACTS,
     PAIR_CONFIG_FACT,
+    PRECISION_FACT,
     SAMPLES_FACT,
 )
 from auto_quantize_model.engines import ENGINES
@@ -22,6 +23,8 @@ from auto_quantize_model.manifest.document import mapping
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import torch
 
     from auto_quantize_model.comparison.known_causes import Fact, Section
     from auto_quantize_model.explain.older_captions import CaptionSources, Text
@@ -82,6 +85,7 @@ def find_differences(now: Setup, baseline: Mapping[str, Any], sources: CaptionSo
         if fact.setting is not None:
             finder.setting(fact, *fact.setting)
     finder.engine()
+    finder.precision()
     finder.device()
     return Differences(finder.now, tuple(finder.causes), tuple(finder.untested), tuple(finder.unstated))
 
@@ -139,6 +143,33 @@ class DifferenceFinder:
         if old in ENGINES and old != self.now.engine and free:
             set_back = functools.partial(dataclasses.replace, engine=old)
             self._add(Cause(ENGINE_FACT.name, old, self.now.engine, set_back))
+
+    def precision(self) -> None:
+        """How replay multiplies, but for what follows from another dtype or device."""
+        from auto_quantize_model.engine.machine.operands import choose_operands
+
+        asked = self.now.case.autoquant.replay_precision
+        if not self.now.engine == stated(self.baseline, *ENGINE_FACT.stated) == "replay":
+            return
+        dtype = str(stated(self.baseline, "engine", "dtype") or self.now.case.model.dtype)
+        rounds = choose_operands(asked, dtype, self._older_device()) != "float32"
+        old, new = stated(self.baseline, *PRECISION_FACT.stated) or "exact", "tensor_core" if rounds else "exact"
+        if old != new:
+
+            def set_back(setup: Setup) -> Setup:
+                return setup.with_settings("autoquant", replay_precision=old)
+
+            self._add(Cause(PRECISION_FACT.name, old, new, set_back))
+
+    def _older_device(self) -> torch.device:
+        """The baseline's kind of device, or the one that runs now where that one is not here."""
+        from auto_quantize_model.precision.capability import find_device
+
+        case = self.now.case
+        try:
+            return find_device(str(stated(self.baseline, *DEVICE_FACT.stated)), case.model.devices)
+        except (InputError, CaseError, ValueError):
+            return find_device(case.autoquant.device, case.model.devices)
 
     def device(self) -> None:
         """The kind of device, where the other one is here too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from auto_quantize_model.engine.capture.captured import GroupRows
     from auto_quantize_model.engine.replay.rows import Rows
-    from auto_quantize_model.engine.replay.variants import InputVariant, Side
+    from auto_quantize_model.engine.replay.variants import InputVariant, Product, Side
     from auto_quantize_model.plan import FormatSize
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
@@ -55,6 +55,9 @@ class RowSums:
 class GroupWork:
     """One group's captured rows in float32, and the products that its scores are made of."""
 
+    _computable: ClassVar = ("_weights", "_weight", "_unquantized")
+    """What is kept while it is of use."""
+
     def __init__(
         self,
         seen: GroupRows,
@@ -74,7 +77,7 @@ class GroupWork:
             _joined([self._float(parts) for parts in of_members], dim=1) for of_members in _by_kind(seen)
         ]
         self._quantized: dict[str, Tensor] = {}
-        self._sums_on_host, self._arrived = _under_way(self._stacked(_norm_and_dots, len(self._gradients)))
+        self._sums_on_host, self._arrived = under_way(self._stacked(_norm_and_dots, len(self._gradients)))
         self._forget()
 
     @property
@@ -89,9 +92,7 @@ class GroupWork:
 
     def row_sums(self) -> list[RowSums]:
         """For every product of every variant: what each row adds to the scores."""
-        if self._arrived is not None:
-            self._arrived.synchronize()
-        sums = self._sums_on_host.numpy().astype(np.float64)
+        sums = arrived(self._sums_on_host, self._arrived)
         norms, signed = sums[:, 0], sums[:, 1:]
         saturated = underflowed = np.zeros(norms.shape, dtype=bool)
         # Both are rare, so only now is it worth looking at single products.
@@ -118,24 +119,30 @@ class GroupWork:
     def _forget(self) -> None:
         """Free what can be computed again: the next group begins before this one ends."""
         self._quantized.clear()
-        for name in ("_weights", "_weight", "_unquantized"):
+        for name in self._computable:
             self.__dict__.pop(name, None)
 
-    def _reduced(self, variant: InputVariant, reduce: Reduce, numbers: int) -> Iterator[Tensor]:
+    def _reduced(self, variant: InputVariant, reduce: Reduce, numbers: int) -> Iterable[Tensor]:
         runs = self._rows.runs(variant.batches)
         quantized = self._quantized_inputs(variant) if variant.maxima else None
         for each in variant.products:
-            result = torch.zeros((numbers, len(self._inputs)), device=self._inputs.device)
-            # What only one side changes is not asked for in nats.
-            gradients = self._gradients if each.whole else self._gradients[:1]
+            result = self._zeros(numbers)
+            gradients = self._gradients_of(each)
             weight = self._weight if each.weight is None else self._quantized_weight(each.weight)
             if quantized is None:
                 weight = weight - self._weight
-            for part in _chunks(runs, self._chunk_elements // len(weight)):
+            for part in chunks(runs, self._chunk_elements // len(weight)):
                 difference = self._difference(part, quantized, weight, alone=each.weight is None)
                 values = reduce(difference, [of_kind[part] for of_kind in gradients])
                 result[: len(values), part] = values
             yield result
+
+    def _zeros(self, numbers: int) -> Tensor:
+        return torch.zeros((numbers, len(self._inputs)), device=self._inputs.device)
+
+    def _gradients_of(self, product: Product) -> list[Tensor]:
+        # What only one side changes is not asked for in nats.
+        return self._gradients if product.whole else self._gradients[:1]
 
     def _difference(self, part: slice, quantized: Tensor | None, weight: Tensor, *, alone: bool) -> Tensor:
         """What quantizing changes of the output; `weight` is a change itself where inputs stay as they are."""
@@ -159,9 +166,11 @@ class GroupWork:
     def _quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
         quantized = self._quantized.get(quantizers.weight_key)
         if quantized is None:
-            quantized = _joined([quantizers.quantize_weight(weight) for weight in self._weights])
-            self._quantized[quantizers.weight_key] = quantized
+            quantized = self._quantized[quantizers.weight_key] = self._with_quantized_weight(quantizers)
         return quantized
+
+    def _with_quantized_weight(self, quantizers: FormatQuantizers) -> Tensor:
+        return _joined([quantizers.quantize_weight(weight) for weight in self._weights])
 
     @functools.cached_property
     def _weights(self) -> list[Tensor]:
@@ -181,7 +190,7 @@ def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=dim)
 
 
-def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+def under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     """A copy on the host; from a GPU it is there once the event has happened."""
     host = to_host(values)
     if values.device.type != "cuda":
@@ -191,7 +200,14 @@ def _under_way(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     return host, event
 
 
-def _chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
+def arrived(host: Tensor, event: torch.cuda.Event | None) -> NDArray[np.float64]:
+    """What was under way, once it is there."""
+    if event is not None:
+        event.synchronize()
+    return host.numpy().astype(np.float64)
+
+
+def chunks(runs: Iterable[slice], limit: int) -> Iterator[slice]:
     limit = max(limit, 1)
     for run in runs:
         rows = run.stop - run.start

@@ -12,7 +12,7 @@ import torch
 
 from auto_quantize_model.engine.capture.calls import Call
 from auto_quantize_model.engine.machine.devices import current
-from auto_quantize_model.engine.replay.group_work import SATURATION, RowSums
+from auto_quantize_model.engine.replay.group_work import SATURATION, RowSums, arrived, under_way
 from auto_quantize_model.precision.conversion import convert_linears
 from auto_quantize_model.precision.fp4 import static_blocks_on_cpu
 from auto_quantize_model.precision.module_quantizers import (
@@ -160,6 +160,11 @@ class ModuleWork:
         self._batches = sorted(counted)
         self._weights: dict[tuple[str, int], Tensor] = {}
         self._set_up: FormatQuantizers | None = None
+        with current(device_of(self._root)), static_blocks_on_cpu(), modelopt_quiet():
+            # One copy for all that the group comes to; nothing before it waits for the device.
+            self._sums_on_host = under_way(torch.stack(list(self._all_sums())))
+        # The next group begins before this one ends.
+        del self._root, self._weights
 
     @property
     def serves(self) -> list[tuple[tuple[FormatSize, Side], ...]]:
@@ -176,11 +181,15 @@ class ModuleWork:
 
     def row_sums(self) -> list[RowSums]:
         """For every way and side: what each row adds to the scores."""
-        with current(device_of(self._root)), static_blocks_on_cpu(), modelopt_quiet():
-            return list(self._all_sums())
+        sums = arrived(*self._sums_on_host)
+        return [
+            RowSums(norms, saturated > 0, underflowed > 0, signed)
+            for norms, saturated, underflowed, *rest in sums
+            for signed in [np.stack(rest)]
+        ]
 
     @torch.no_grad()
-    def _all_sums(self) -> Iterator[RowSums]:
+    def _all_sums(self) -> Iterator[Tensor]:
         references: dict[tuple[int, ...], dict[str, Tensor]] = {}
         for way in self._ways:
             if way.scored not in references:
@@ -218,8 +227,8 @@ class ModuleWork:
             for name in self._places:
                 self._float_call(name, index).repeat(self._root.get_submodule(name))
 
-    def _sums(self, way: Calibrated, side: Side, reference: Mapping[str, Tensor]) -> RowSums:
-        sums = RowSums.zeros(len(self._rows.batch), len(self._seen.gradients[self._places[0]][0]) - 1)
+    def _sums(self, way: Calibrated, side: Side, reference: Mapping[str, Tensor]) -> Tensor:
+        """Per row: the norm of its products, whether one was clamped, whether one underflowed, and each probe's sum."""
         # Some of ModelOpt's algorithms add a correction of their own where they quantize a weight.
         once = (
             contextlib.nullcontext()
@@ -234,13 +243,18 @@ class ModuleWork:
         saturated = (products.abs() >= SATURATION).any(dim=1)
         norms = torch.linalg.vector_norm(products.clamp_(-SATURATION, SATURATION), dim=1)
         underflowed = ((difference != 0) & (of_loss != 0)).any(dim=1) & (norms == 0)
-        where = np.isin(self._rows.batch, way.scored)
-        sums.norms[where] = norms.double().cpu().numpy()
-        sums.saturated[where] = saturated.cpu().numpy()
-        sums.underflowed[where] = underflowed.cpu().numpy()
-        for number, of_probe in enumerate(of_probes):
-            sums.signed[number, where] = (difference * of_probe).sum(dim=1).double().cpu().numpy()
-        return sums
+        signed = [(difference * of_probe).sum(dim=1) for of_probe in of_probes]
+        return self._at_their_rows(torch.stack([norms, saturated.float(), underflowed.float(), *signed]), way.scored)
+
+    def _at_their_rows(self, values: Tensor, batches: tuple[int, ...]) -> Tensor:
+        """Values of some batches' rows, with zeros for all other rows."""
+        result = values.new_zeros((len(values), len(self._rows.batch)))
+        start = 0
+        for run in self._rows.runs(batches):
+            stop = start + run.stop - run.start
+            result[:, run] = values[:, start:stop]
+            start = stop
+        return result
 
     def _gradients(self, batches: Sequence[int]) -> Iterator[Tensor]:
         """The loss's, then those of every probe: the rows of all batches, the outputs of all places."""

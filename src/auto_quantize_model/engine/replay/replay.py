@@ -12,6 +12,7 @@ from auto_quantize_model.engine.machine.lookahead import one_ahead, one_behind
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
 from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated_ways, inner_of
+from auto_quantize_model.engine.replay.rounded_work import RoundedWork
 from auto_quantize_model.engine.replay.variants import input_variants
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.captured import Captured, GroupRows
+    from auto_quantize_model.engine.machine.operands import Operands
     from auto_quantize_model.engine.replay.rows import Rows
     from auto_quantize_model.engine.replay.score_files import ScoreFiles
     from auto_quantize_model.engine.replay.variants import Side
@@ -48,13 +50,15 @@ def replay(
     files: ScoreFiles | None = None,
     chunk_elements: int | None = None,
     counted: Mapping[int, Tensor] | None = None,
+    operands: Operands = "float32",
 ) -> dict[FormatSize, list[GroupScore]]:
     """Score every group for every case whose format has quantizers; the capture is emptied on the way.
 
     What is in `files` already is not scored again; where they are shared, several processes score each group once
-    between them. Fewer `chunk_elements` take less memory.
+    between them. Fewer `chunk_elements` take less memory. `operands` are what plain products may be rounded to; what
+    runs again as a module stays in float32, for its differences are those of two outputs.
     """
-    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements, counted or {})
+    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements, counted or {}, operands)
     groups = captured.layout.groups
     if files is None or not files.shared:
         by_group = _score_alone(work, groups, files, progress)
@@ -114,6 +118,7 @@ class _Replay:
         formats: Mapping[str, FormatQuantizers],
         chunk_elements: int | None,
         counted: Mapping[int, Tensor],
+        operands: Operands,
     ) -> None:
         self.wanted = plan.format_sizes(formats)
         self._captured = captured
@@ -125,6 +130,7 @@ class _Replay:
         self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
         self._inner = captured.inner_maxima()
         self._counted = counted
+        self._operands = operands
 
     def rows(self, groups: Iterable[Group]) -> Iterator[GroupRows]:
         """What each group saw; from disk, while the group before is worked on."""
@@ -155,7 +161,9 @@ class _Replay:
         modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
         variants = input_variants(self._plan, self._formats, wanted, self._maxima[seen.group.name])
         with current(modules[0].weight.device):
-            return GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
+            if self._operands == "float32":
+                return GroupWork(seen, modules, self._rows, variants, self._chunk_elements)
+            return RoundedWork(seen, modules, self._rows, variants, self._chunk_elements, self._operands)
 
     def _begin_module(self, seen: GroupRows, wanted: Sequence[FormatSize]) -> ModuleWork:
         inner = inner_of(seen.group, self._inner)
