@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from auto_quantize_model.engine.capture.files import to_host
+from auto_quantize_model.engine.capture.named import to_host
 from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, Head, names_of, recording
 from auto_quantize_model.engine.capture.units import REPRODUCED, one_by_one
 from auto_quantize_model.engine.machine.sharing import do_each_once
