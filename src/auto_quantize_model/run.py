@@ -15,7 +15,6 @@ from auto_quantize_model.cases.suite import Case
 from auto_quantize_model.device_names import checked_device
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engine.execution import FailedCase, execute
-from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import Weights, build_manifest
@@ -141,5 +140,5 @@ def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:
         scored.scores,
         scored.selection,
         Weights(prepared.checkpoint.fingerprint, prepared.checkpoint.parameters),
-        describe_environment(prepared.device),
+        scored.environment,
     )

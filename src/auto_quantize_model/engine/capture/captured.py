@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -44,6 +44,12 @@ class Placement:
     files: CaptureFiles | None = None
 
 
+class RowSource(Protocol):
+    """Where the rows of batches are that are not in this process's memory."""
+
+    def read_part(self, index: int, names: Iterable[str], /) -> CapturedBatch: ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class GroupRows:
     """What one group saw, a tensor a scored batch."""
@@ -80,10 +86,23 @@ class Captured:
         self._heads: dict[int, Head] = {}
         self._in_files: set[int] = set()
         """The batches whose rows are in files alone."""
+        self._source: RowSource | None = placement.files
         self._rows_apart = False
         self._problems: dict[str, str] = {}
         self._waiting = Counter(name for group in layout.groups for name in set(names_of(group)))
         """How many groups have still to take what is kept under a name: several may be scored at one module."""
+
+    @classmethod
+    def of_heads(
+        cls, layout: Layout, scored: Iterable[int], heads: Mapping[int, Head], source: RowSource | None = None
+    ) -> Captured:
+        """What others captured: rows are read where they are when a group is taken."""
+        captured = cls(layout, scored, Placement())
+        captured._source = source
+        captured._heads = dict(heads)
+        captured._in_files = set(heads)
+        captured._check()
+        return captured
 
     def fill(
         self, recorder: Recorder, batches: Sequence[TokenBatch], units: Sequence[Unit], progress: Progress
@@ -165,9 +184,8 @@ class Captured:
 
     def _part(self, index: int, group: Group) -> CapturedBatch:
         """What a batch has of a group."""
-        files = self._placement.files
-        if files is not None and index in self._in_files:
-            return files.read_part(index, names_of(group))
+        if self._source is not None and index in self._in_files:
+            return self._source.read_part(index, names_of(group))
         batch = self.batches.get(index)
         part = CapturedBatch(torch.empty(0), torch.empty(0))
         if batch is not None:
