@@ -130,6 +130,7 @@ class Passes:
             captures=captures,
             measure=str(options.measure.scope),
             measure_on=options.measure.captions,
+            cluster=options.cluster,
             progress=progress,
             notice=self._announcer.say,
         )

@@ -203,8 +203,7 @@ class Captured:
         """Once a pass: whether a batch comes out beside others as it does alone."""
         if len(unit) == 1 or self._rows_apart:
             return
-        if not recorder.differs_alone(unit) <= REPRODUCED:
-            raise RowsMeetError
+        check_rows_apart(recorder, unit)
         self._rows_apart = True
 
     def _keep(self, unit: Mapping[int, CapturedBatch]) -> None:
@@ -237,6 +236,12 @@ class Captured:
             self._problems.setdefault(name, f"'{name}' does not run for every batch")
         if bool(stack_on_host(head.outside for head in self._heads.values()).any()):
             raise NotCoveredError("positions outside the loss receive gradient, so the model is not causal")
+
+
+def check_rows_apart(recorder: Recorder, unit: Sequence[TokenBatch]) -> None:
+    """See that the batches that just ran come out as they do alone."""
+    if not recorder.differs_alone(unit) <= REPRODUCED:
+        raise RowsMeetError
 
 
 def stack_on_host(parts: Iterable[Tensor]) -> Tensor:

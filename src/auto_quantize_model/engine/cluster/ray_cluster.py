@@ -1,0 +1,222 @@
+"""Ray, as far as a pass needs it: who is there, workers on their places, calls, and what comes of them.
+
+The only module that knows Ray: what goes wrong there becomes one of three errors here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from auto_quantize_model.cluster_address import HERE, host_and_port, parse_address
+from auto_quantize_model.errors import InputError, one_line
+from auto_quantize_model.flags import both_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Ref = Any
+"""Ray's handle of a value that is, or will be, on some host of the cluster."""
+Actor = Any
+_SECONDS_TO_ANSWER = 5.0
+_LONGEST_REASON = 160
+
+
+class LostWorkerError(Exception):
+    """A worker is gone, with its host or alone."""
+
+
+class LostInputError(Exception):
+    """What a call needs lay on a host that is gone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where one worker can be: a GPU of a host, or a host that has none."""
+
+    node: str
+    """Ray's name of the host, for as long as it belongs to the cluster."""
+    address: str
+    gpu: int | None = None
+    """Which of the host's GPUs, counted; Ray says which it really is."""
+
+    def __str__(self) -> str:
+        """As messages name it."""
+        return self.address if self.gpu is None else f"{self.address}, GPU {self.gpu}"
+
+
+class Cluster:
+    """A cluster that this process is connected to."""
+
+    def __init__(self, ray: Any, *, ours: bool) -> None:
+        """`ours` is whether this process connected for the run alone, and so ends the connection with it."""
+        self._ray = ray
+        self._ours = ours
+
+    def places(self, *, gpus: bool) -> list[Place]:
+        """Every place that is there now; of hosts with GPUs alone if it is to be on `gpus`."""
+        return [place for node in self._nodes() for place in _places(node, gpus=gpus)]
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether any host has one."""
+        return any(_gpus(node) for node in self._nodes())
+
+    def alive(self) -> set[str]:
+        """The names of the hosts that belong to the cluster now."""
+        return {str(node["NodeID"]) for node in self._nodes()}
+
+    def hire(self, place: Place, kind: type, *arguments: Any) -> Actor:
+        """Start a worker; it is there when `arrival` is."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        options = {
+            "num_cpus": 1 if place.gpu is None else 0,
+            "num_gpus": 0 if place.gpu is None else 1,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(place.node, soft=False),
+            # What it had loaded would be gone: who is lost is hired anew, by us.
+            "max_restarts": 0,
+        }
+        return self._ray.remote(kind).options(**options).remote(*arguments)
+
+    def arrival(self, actor: Actor) -> Ref:
+        """A value that is there once the worker is."""
+        return actor.__ray_ready__.remote()
+
+    def call(self, actor: Actor, method: str, *arguments: Any, returns: int = 1) -> list[Ref]:
+        """Have a worker do something; handles among the arguments become their values there."""
+        refs = getattr(actor, method).options(num_returns=returns).remote(*arguments)
+        return [refs] if returns == 1 else list(refs)
+
+    def wait(self, refs: Sequence[Ref], seconds: float) -> list[Ref]:
+        """Those that are there, as soon as one is or the time is over; what they are stays where it is."""
+        if not refs:
+            threading.Event().wait(seconds)
+            return []
+        first, _ = self._ray.wait(list(refs), timeout=seconds, fetch_local=False)
+        there, _ = self._ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)
+        return list(there or first)
+
+    def result(self, ref: Ref) -> Any:
+        """A value, or the error that came in its place."""
+        from ray import exceptions
+
+        try:
+            return self._ray.get(ref)
+        except exceptions.RayTaskError as error:
+            if isinstance(error, exceptions.ObjectLostError) or _is_lost_input(error):
+                raise LostInputError(_reason(error)) from None
+            cause = getattr(error, "cause", None)
+            raise (cause if isinstance(cause, Exception) else error) from None
+        except exceptions.ObjectLostError as error:
+            raise LostInputError(_reason(error)) from None
+        except exceptions.RayError as error:
+            raise LostWorkerError(_reason(error)) from None
+
+    def keep(self, value: Any) -> Ref:
+        """Put a value where every worker can have it."""
+        return self._ray.put(value)
+
+    def dismiss(self, actor: Actor) -> None:
+        """End a worker, whatever it is doing."""
+        with contextlib.suppress(Exception):
+            self._ray.kill(actor, no_restart=True)
+
+    def close(self) -> None:
+        """End the connection, and with it all that is still done for it."""
+        if self._ours:
+            self._ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in self._ray.nodes() if node["Alive"]]
+
+
+def connect(address: str) -> Cluster:
+    """Connect to a cluster; what keeps it from that is one line that says what to do."""
+    ray = _ray()
+    if ray.is_initialized():
+        return Cluster(ray, ours=False)
+    _check_address(address)
+    with _own_signals():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise InputError(f"{_flag(address)}: {_no_connection(address, error)}") from None
+    return Cluster(ray, ours=True)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        reason = "Ray is not installed here" if error.name == "ray" else f"Ray cannot be imported: {one_line(error)}"
+        raise InputError(f'{both_flags("cluster")}: {reason}: pip install "auto-quantize-model[cluster]"') from None
+    return ray
+
+
+def _check_address(address: str) -> None:
+    """Refuse what Ray would take minutes to refuse, or end the process over."""
+    named = host_and_port(parse_address(address))
+    if named is None:
+        return
+    try:
+        socket.create_connection(named, timeout=_SECONDS_TO_ANSWER).close()
+    except OSError as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        start = f"`ray start --head --port {named[1]}`"
+        raise InputError(
+            f"{_flag(address)}: nothing answers there ({reason}); start the cluster with {start}"
+        ) from None
+
+
+def _no_connection(address: str, error: Exception) -> str:
+    reason = one_line(error, _LONGEST_REASON)
+    if isinstance(error, ConnectionError) and address == HERE:
+        return "no cluster runs on this host; `ray start --head` starts one, `ray start --address HOST:PORT` joins one"
+    if "ersion mismatch" in reason:
+        return f"the cluster runs other versions: {reason}"
+    return f"no connection: {reason}; is this host one of the cluster's? `ray start --address {address}` makes it one"
+
+
+def _flag(address: str) -> str:
+    return both_flags("cluster", address)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself when it connects; what was to become of it here stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _places(node: dict[str, Any], *, gpus: bool) -> list[Place]:
+    name, address = str(node["NodeID"]), str(node["NodeManagerAddress"])
+    if gpus:
+        return [Place(name, address, number) for number in range(_gpus(node))]
+    return [Place(name, address)] if node["Resources"].get("CPU", 0) >= 1 else []
+
+
+def _gpus(node: dict[str, Any]) -> int:
+    return int(node["Resources"].get("GPU", 0))
+
+
+def _is_lost_input(error: Exception) -> bool:
+    from ray import exceptions
+
+    cause = getattr(error, "cause", None)
+    return isinstance(cause, exceptions.ObjectLostError)
+
+
+def _reason(error: Exception) -> str:
+    return one_line(error, _LONGEST_REASON)
