@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from auto_quantize_model.engine.cluster.ray_cluster import LostInputError, LostWorkerError
 from auto_quantize_model.engine.cluster.worker import PassWorker, stated_versions
-from auto_quantize_model.errors import CaseError, InputError
+from auto_quantize_model.errors import CaseError, InputError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,7 @@ _LATE, _LATE_SECONDS = 3.0, 2.0
 """How many times the mean of its kind a task may take, and so many seconds, until an idle worker does it too."""
 _LOOK_SECONDS = 1.0
 """How often to look for new hosts and late tasks."""
+_LONGEST_REASON = 160
 _PATIENCE_SECONDS = 30.0
 """After which time a run says that it still waits for its first worker."""
 
@@ -56,6 +57,9 @@ class Work(Protocol):
     def complete(self) -> bool: ...
     def next_task(self) -> Task | None:
         """What can be done now; None while it waits for others, or where nothing is left."""
+
+    def wants(self, task: Task) -> bool:
+        """Whether a task that a worker has could be done by another, and is not done yet."""
 
     def again(self, task: Task) -> None:
         """It came to nothing."""
@@ -106,6 +110,7 @@ class Crew:
         self._looked = float("-inf")
         self._last_loss = "it has no host with a CPU to spare"
         self._first: Opened | None = None
+        self._hardware: set[str] = set()
 
     def first(self) -> Opened:
         """What the first worker says once it has opened the pass."""
@@ -119,6 +124,11 @@ class Crew:
 
     def do(self, work: Work) -> None:
         """Have all of it done."""
+        # What is still in hand of an earlier one goes by the same numbers.
+        self._waiting = {ref: each for ref, each in self._waiting.items() if not isinstance(each.what, Task)}
+        self._ended.clear()
+        for hand in self._hands:
+            hand.tasks.clear()
         while not work.complete:
             self._hand_out(work)
             self._look(work)
@@ -126,8 +136,7 @@ class Crew:
     @property
     def hardware(self) -> str:
         """What the workers compute on, each kind once."""
-        models = [hand.opened.model for hand in self._hands if hand.opened is not None]
-        return "; ".join(sorted({model.facts["environment"]["hardware"] for model in models if model is not None}))
+        return "; ".join(sorted(self._hardware))
 
     def close(self) -> None:
         """End every worker, whatever it does."""
@@ -171,30 +180,32 @@ class Crew:
         for most in range(1, _IN_HAND + 1):
             for hand in self._hands:
                 if hand.opened is not None and len(hand.tasks) < most:
-                    task = work.next_task() or (self._late(hand) if not hand.tasks else None)
+                    task = work.next_task() or (None if hand.tasks else self._late(work))
                     if task is None:
                         continue
                     self._give(hand, task, work)
 
     def _give(self, hand: _Hand, task: Task, work: Work) -> None:
         call = work.call(task)
-        if call.held is not hand.held:
+        if call.held is not None and call.held is not hand.held:
             self._cluster.call(hand.actor, "hold", call.held)
             hand.held = call.held
         refs = self._cluster.call(hand.actor, task.kind, *call.arguments, returns=call.returns)
         hand.tasks.append(task)
         self._wait_for(hand, refs, task)
 
-    def _late(self, idle: _Hand) -> Task | None:
+    def _late(self, work: Work) -> Task | None:
         """A task that another worker has had for too long, and no third one has."""
         now = time.monotonic()
         holders = collections.Counter(task for hand in self._hands for task in hand.tasks)
         for waiting in self._waiting.values():
-            if isinstance(waiting.what, Task) and holders[waiting.what] == 1 and waiting.hand is not idle:
-                seconds = self._seconds[waiting.what.kind]
-                usual = sum(seconds) / len(seconds) if seconds else float("inf")
-                if now - waiting.since > max(_LATE * usual, _LATE_SECONDS):
-                    return waiting.what
+            task = waiting.what
+            if not isinstance(task, Task) or holders[task] > 1 or not work.wants(task):
+                continue
+            seconds = self._seconds[task.kind]
+            usual = sum(seconds) / len(seconds) if seconds else float("inf")
+            if now - waiting.since > max(_LATE * usual, _LATE_SECONDS):
+                return task
         return None
 
     def _settle(self, waiting: _Waiting, ref: Ref, work: Work | None) -> None:
@@ -202,16 +213,14 @@ class Crew:
         if hand not in self._hands:
             return
         try:
-            if isinstance(what, Task):
-                self._settle_task(waiting, what, work)
-            else:
+            if not isinstance(what, Task):
                 self._settle_arrival(hand, what, ref)
+            elif work is not None:
+                self._settle_task(waiting, what, work)
         except LostWorkerError as error:
             self._lose(hand, str(error), work)
 
-    def _settle_task(self, waiting: _Waiting, task: Task, work: Work | None) -> None:
-        if work is None:
-            return
+    def _settle_task(self, waiting: _Waiting, task: Task, work: Work) -> None:
         hand = waiting.hand
         try:
             work.done(task, waiting.refs, hand.place.node)
@@ -230,14 +239,20 @@ class Crew:
             return
         try:
             opened: Opened = self._cluster.result(ref)
+        except LostWorkerError:
+            raise
         except (InputError, CaseError) as error:
             raise InputError(f"{hand.place.address}: {error}") from None
+        except Exception as error:  # noqa: BLE001  whatever a host's drivers come up with
+            raise LostWorkerError(one_line(error, _LONGEST_REASON)) from None
         if self._first is not None and _identity(opened) != _identity(self._first):
             raise InputError(
                 f"{hand.place.address}: the model comes out otherwise there than on another host; "
                 "install the same packages, and put the same files, on every host"
             )
         self._first = self._first or opened
+        if opened.model is not None:
+            self._hardware.add(opened.model.facts["environment"]["hardware"])
         hand.opened = opened
 
     def _lose(self, hand: _Hand, reason: str, work: Work | None) -> None:

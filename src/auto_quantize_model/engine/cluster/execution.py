@@ -23,6 +23,7 @@ from auto_quantize_model.engine.replay.group_work import CHUNK_ELEMENTS
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.flags import both_flags
 from auto_quantize_model.measuring import MeasureSettings
+from auto_quantize_model.plan import format_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +63,11 @@ def order(
     located = locate(first, path)
     checkpoint = open_checkpoint(located.path, located.fix)
     gpus = _on_gpus(device or first.autoquant.device, first.model.devices, cluster)
+    if not cluster.places(gpus=gpus):
+        raise InputError(
+            f"{both_flags('cluster')}: no host of the cluster has a CPU for a worker; "
+            "`ray start --num-cpus 1` joins one that has"
+        )
     # Every manifest states it, and every worker must have the same.
     place, threads = None if path is None else path.absolute(), torch.get_num_threads()
     told = Order(plan, device, place, checkpoint.fingerprint, threads)
@@ -75,7 +81,11 @@ def execute_on_cluster(ordered: OrderedPass, cluster: Cluster, reporting: Report
     crew = Crew(cluster, pickle.dumps(ordered.order), reporting.notice, gpus=ordered.gpus)
     try:
         reporting.progress("load", 0, 1)
-        opened = crew.first()
+        try:
+            opened = crew.first()
+        except CaseError as error:
+            yield from failed(ordered.prepared, dict.fromkeys(map(format_key, ordered.order.plan.cases), str(error)))
+            return
         reporting.progress("load", 1, 1)
         prepared = dataclasses.replace(ordered.prepared, formats=opened.formats, refused=opened.refused)
         if opened.model is None:

@@ -86,13 +86,24 @@ class PassWork:
         ordered = [self._scores[index] for index in sorted(self._scores)]
         return PassScores({each: [scores[each] for scores in ordered] for each in wanted}, self._maxima)
 
+    @property
+    def _has_rows(self) -> bool:
+        """Whether the rows of every unit are somewhere, so that groups can be replayed."""
+        return len(self._nodes) == len(self._pass.units)
+
     def next_task(self) -> Task | None:
         """A unit that must still be captured; or else, once all are, a group."""
         if self._units:
             return Task("capture", self._units.popleft())
-        if self._groups and len(self._nodes) == len(self._pass.units):
+        if self._groups and self._has_rows:
             return Task("replay", self._groups.popleft())
         return None
+
+    def wants(self, task: Task) -> bool:
+        """Whether a second worker may do it."""
+        if task.kind == "capture":
+            return task.number not in self._nodes
+        return task.number not in self._scores and self._has_rows
 
     def again(self, task: Task) -> None:
         """It is the next to be done."""
