@@ -92,6 +92,9 @@ def follow(process: subprocess.Popen[str], scenario: Scenario, all_hosts: Sequen
     started = None
     assert process.stdout is not None  # noqa: S101  for the type checker
     for line in process.stdout:
+        if not line.startswith("["):
+            notices.append(f"(not the front's) {line.strip()}")
+            continue
         now, what, *values = json.loads(line)
         started = now if started is None else started
         if what == "notice":

@@ -130,7 +130,7 @@ class StandIn:
             value = getattr(call.actor.worker, call.method) if call.method == "__class__" else _called(call, arguments)
         except Exception as error:  # noqa: BLE001  it goes to who asks for the value
             return [error] * many
-        return [value] if many == 1 and not isinstance(value, tuple) else list(value)
+        return [value] if many == 1 else list(value)
 
 
 def _called(call: Called, arguments: Sequence[Any]) -> Any:

@@ -50,13 +50,6 @@ def go(suite: Suite, **settings: Any) -> dict[str, str]:
     return {result.case.id: dumps(result.manifest) if result.manifest else str(result.error) for result in results}
 
 
-def workers() -> list[str]:
-    """The states of all workers that there ever were."""
-    from ray.util.state import list_actors
-
-    return [actor.state for actor in list_actors()]
-
-
 def test_two_hosts_one_of_them_killed_come_to_the_bytes_of_one_process(hosts: Any, suite: Suite) -> None:
     expected = go(suite)
     before = signal.getsignal(signal.SIGTERM)

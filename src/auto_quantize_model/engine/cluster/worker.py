@@ -116,8 +116,8 @@ class PassWorker:
         torch.set_num_threads(given.threads)
         return self._open(given)
 
-    def capture(self, unit: Unit) -> tuple[UnitHeads | Part, ...]:
-        """Run batches together: their heads, then what each group saw."""
+    def capture(self, unit: Unit) -> UnitHeads | tuple[UnitHeads | Part, ...]:
+        """Run batches together: their heads, then what each group saw where a replay needs that."""
         from auto_quantize_model.engine.capture.captured import check_rows_apart
         from auto_quantize_model.engine.capture.recording import recording
         from auto_quantize_model.engine.cluster.packed import head_of, packed
@@ -131,9 +131,10 @@ class PassWorker:
                 self._rows_apart = True
         taken = dict(zip(unit, captured, strict=True))
         heads = {index: head_of(batch) for index, batch in taken.items()}
+        if not has_rows(work.plan, unit, calls=work.calls):
+            return UnitHeads(heads, 0)
         parts = [packed(taken, group) for group in work.layout.groups]
-        nbytes = sum(array.nbytes for part in parts for array in part.values())
-        return UnitHeads(heads, nbytes), *(parts if has_rows(work.plan, unit, calls=work.calls) else ())
+        return UnitHeads(heads, sum(array.nbytes for part in parts for array in part.values())), *parts
 
     def hold(self, heads: Mapping[int, Head]) -> None:
         """All is captured: keep what the replay of every group needs of it."""
