@@ -102,6 +102,7 @@ class Crew:
         self._notice = notice
         self._gpus = gpus
         self._versions = stated_versions()
+        self._fingerprint = ""
         self._hands: list[_Hand] = []
         self._waiting: dict[Ref, _Waiting] = {}
         self._lives: collections.Counter[Place] = collections.Counter()
@@ -112,8 +113,13 @@ class Crew:
         self._first: Opened | None = None
         self._hardware: set[str] = set()
 
-    def first(self) -> Opened:
-        """What the first worker says once it has opened the pass."""
+    def start(self) -> None:
+        """Hire whoever can be; they load while others do something else."""
+        self._staff()
+
+    def first(self, fingerprint: str) -> Opened:
+        """What the first worker says once it has opened the pass, with the checkpoint that all must have."""
+        self._fingerprint = fingerprint
         began, told = time.monotonic(), False
         while self._first is None:
             self._look(None)
@@ -245,6 +251,11 @@ class Crew:
             raise InputError(f"{hand.place.address}: {error}") from None
         except Exception as error:  # noqa: BLE001  whatever a host's drivers come up with
             raise LostWorkerError(one_line(error, _LONGEST_REASON)) from None
+        if opened.fingerprint != self._fingerprint:
+            raise InputError(
+                f"{hand.place.address}: {opened.checkpoint} is another checkpoint there than where the run was "
+                "started; put the same files on every host"
+            )
         if self._first is not None and _identity(opened) != _identity(self._first):
             raise InputError(
                 f"{hand.place.address}: the model comes out otherwise there than on another host; "

@@ -24,6 +24,7 @@ from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.flags import both_flags
 from auto_quantize_model.measuring import MeasureSettings
 from auto_quantize_model.plan import format_key
+from auto_quantize_model.precision.importing import import_modelopt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,9 +69,8 @@ def order(
             f"{both_flags('cluster')}: no host of the cluster has a CPU for a worker; "
             "`ray start --num-cpus 1` joins one that has"
         )
-    # Every manifest states it, and every worker must have the same.
     place, threads = None if path is None else path.absolute(), torch.get_num_threads()
-    told = Order(plan, device, place, checkpoint.fingerprint, threads)
+    told = Order(plan, device, place, threads)
     on = torch.device("cuda" if gpus else "cpu")
     prepared = PreparedPass(plan, "replay", on, checkpoint, {}, {}, captures, MeasureSettings())
     return OrderedPass(prepared, told, gpus)
@@ -82,7 +82,10 @@ def execute_on_cluster(ordered: OrderedPass, cluster: Cluster, reporting: Report
     try:
         reporting.progress("load", 0, 1)
         try:
-            opened = crew.first()
+            crew.start()
+            # What is needed here in the end; until a worker has its model there is nothing else to do.
+            import_modelopt()
+            opened = crew.first(ordered.prepared.checkpoint.fingerprint)
         except CaseError as error:
             yield from failed(ordered.prepared, dict.fromkeys(map(format_key, ordered.order.plan.cases), str(error)))
             return

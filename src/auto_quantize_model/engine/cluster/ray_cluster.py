@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import signal
 import socket
 import threading
@@ -25,6 +26,7 @@ Ref = Any
 Actor = Any
 _SECONDS_TO_ANSWER = 5.0
 _LONGEST_REASON = 160
+_LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
 
 
 class LostWorkerError(Exception):
@@ -142,7 +144,7 @@ def connect(address: str) -> Cluster:
     if ray.is_initialized():
         return Cluster(ray, ours=False)
     _check_address(address)
-    with _own_signals():
+    with _own_signals(), _quiet(ray):
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -185,6 +187,21 @@ def _no_connection(address: str, error: Exception) -> str:
 
 def _flag(address: str) -> str:
     return both_flags("cluster", address)
+
+
+@contextlib.contextmanager
+def _quiet(ray: Any) -> Iterator[None]:
+    """Ray says on the standard output, in its own words, what becomes of hosts; what matters of it is told by us."""
+    before = os.environ.get(_LOG_LEVEL)
+    os.environ[_LOG_LEVEL] = "fatal"
+    ray._private.worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_LOG_LEVEL]
+        else:
+            os.environ[_LOG_LEVEL] = before
 
 
 @contextlib.contextmanager

@@ -31,8 +31,6 @@ class Order:
     device: str | None
     path: Path | None
     """Where the user says that the checkpoint is."""
-    fingerprint: str
-    """Which checkpoint it must be."""
     threads: int
     """How many a CPU computes with: another number may come to other last bits."""
 
@@ -65,6 +63,8 @@ class Opened:
     """What a worker tells once it is ready."""
 
     device: str
+    checkpoint: Path
+    fingerprint: str
     formats: dict[str, PreparedFormat]
     refused: dict[str, str]
     model: Model | None
@@ -175,16 +175,12 @@ class PassWorker:
         prepared = prepare(order.plan, "replay", order.device, paths, CaptureSettings(), MeasureSettings())
         # What quantizes stays here, where it is used.
         formats = {key: dataclasses.replace(each, quantizers=None) for key, each in prepared.formats.items()}
-        opened = Opened(prepared.device.type, formats, dict(prepared.refused), None)
-        if not formats:
-            return opened
-        if prepared.checkpoint.fingerprint != order.fingerprint:
-            raise InputError(
-                f"{prepared.checkpoint.path} is another checkpoint there than where the run was started; "
-                "put the same files on every host"
-            )
-        self._work, not_covered = load_pass(prepared)
-        return dataclasses.replace(opened, model=_describe(self._work, not_covered))
+        model = None
+        if formats:
+            self._work, not_covered = load_pass(prepared)
+            model = _describe(self._work, not_covered)
+        checkpoint, refused = prepared.checkpoint, dict(prepared.refused)
+        return Opened(prepared.device.type, checkpoint.path, checkpoint.fingerprint, formats, refused, model)
 
 
 def has_rows(plan: PassPlan, unit: Sequence[int], *, calls: bool) -> bool:
