@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_no_worker(hosts: Any, suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("auto", "no cluster runs on this host; `ray start --head` starts one"),
+        ("auto", "this host belongs to no cluster; `ray start --head` starts one"),
         (
             "127.0.0.1:9",
             "nothing answers there (Connection refused); start the cluster with `ray start --head --port 9`",

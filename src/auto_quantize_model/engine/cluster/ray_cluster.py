@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import os
 import signal
 import socket
 import threading
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from auto_quantize_model.cluster_address import HERE, host_and_port, parse_address
 from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.flags import both_flags
+from auto_quantize_model.interrupts import interrupts_prevail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,6 @@ Ref = Any
 Actor = Any
 _SECONDS_TO_ANSWER = 5.0
 _LONGEST_REASON = 160
-_LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
 
 
 class LostWorkerError(Exception):
@@ -100,8 +99,9 @@ class Cluster:
         if not refs:
             threading.Event().wait(seconds)
             return []
-        first, _ = self._ray.wait(list(refs), timeout=seconds, fetch_local=False)
-        there, _ = self._ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)
+        with interrupts_prevail():
+            first, _ = self._ray.wait(list(refs), timeout=seconds, fetch_local=False)
+            there, _ = self._ray.wait(list(refs), num_returns=len(refs), timeout=0, fetch_local=False)
         return list(there or first)
 
     def result(self, ref: Ref) -> Any:
@@ -109,7 +109,8 @@ class Cluster:
         from ray import exceptions
 
         try:
-            return self._ray.get(ref)
+            with interrupts_prevail():
+                return self._ray.get(ref)
         except exceptions.RayTaskError as error:
             if isinstance(error, exceptions.ObjectLostError) or _is_lost_input(error):
                 raise LostInputError(_reason(error)) from None
@@ -140,15 +141,17 @@ class Cluster:
 
 def connect(address: str) -> Cluster:
     """Connect to a cluster; what keeps it from that is one line that says what to do."""
-    ray = _ray()
-    if ray.is_initialized():
-        return Cluster(ray, ours=False)
-    _check_address(address)
-    with _own_signals(), _quiet(ray):
+    with _own_signals():
+        ray = _ray()
+        if ray.is_initialized():
+            return Cluster(ray, ours=False)
+        head = _found(address)
+        # It would say on the standard output what becomes of hosts; what matters of it is told by us.
+        ray._private.worker._worker_logs_enabled = False
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
+            ray.init(address=head, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=True)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise InputError(f"{_flag(address)}: {_no_connection(address, error)}") from None
+            raise InputError(f"{_flag(address)}: no connection: {one_line(error, _LONGEST_REASON)}") from None
     return Cluster(ray, ours=True)
 
 
@@ -161,47 +164,54 @@ def _ray() -> Any:
     return ray
 
 
-def _check_address(address: str) -> None:
-    """Refuse what Ray would take minutes to refuse, or end the process over."""
-    named = host_and_port(parse_address(address))
+def _found(address: str) -> str:
+    """The head's HOST:PORT; Ray itself takes minutes to say that there is none, or ends the process over it."""
+    here = _clusters_here()
+    if parse_address(address) == HERE:
+        if not here:
+            raise InputError(
+                f"{_flag(address)}: this host belongs to no cluster; `ray start --head` starts one, "
+                "`ray start --address HOST:PORT` joins one"
+            )
+        if len(here) > 1:
+            raise InputError(f"{_flag(address)}: several clusters have this host; name one: {', '.join(sorted(here))}")
+        (address,) = here
+    named = host_and_port(address)
     if named is None:
-        return
+        raise InputError(f"{_flag(address)}: is no HOST:PORT")
     try:
-        socket.create_connection(named, timeout=_SECONDS_TO_ANSWER).close()
+        with socket.create_connection(named, timeout=_SECONDS_TO_ANSWER) as connection:
+            head = connection.getpeername()[0]
     except OSError as error:
         reason = getattr(error, "strerror", None) or one_line(error)
-        start = f"`ray start --head --port {named[1]}`"
+        start = f"start the cluster with `ray start --head --port {named[1]}`"
+        raise InputError(f"{_flag(address)}: nothing answers there ({reason}); {start}") from None
+    if not {address, f"{head}:{named[1]}"} & here:
         raise InputError(
-            f"{_flag(address)}: nothing answers there ({reason}); start the cluster with {start}"
-        ) from None
+            f"{_flag(address)}: this host is none of that cluster's; `ray start --address {address}` makes it one"
+        )
+    return address
 
 
-def _no_connection(address: str, error: Exception) -> str:
-    reason = one_line(error, _LONGEST_REASON)
-    if isinstance(error, ConnectionError) and address == HERE:
-        return "no cluster runs on this host; `ray start --head` starts one, `ray start --address HOST:PORT` joins one"
-    if "ersion mismatch" in reason:
-        return f"the cluster runs other versions: {reason}"
-    return f"no connection: {reason}; is this host one of the cluster's? `ray start --address {address}` makes it one"
+def _clusters_here() -> set[str]:
+    """The heads of all clusters that this host belongs to: Ray has a process on each of its hosts."""
+    import psutil
+
+    ours = {each.address for addresses in psutil.net_if_addrs().values() for each in addresses}
+    found = set()
+    for process in psutil.process_iter(["name", "cmdline"]):
+        words = process.info["cmdline"] or ()
+        if process.info["name"] == "raylet" and _value(words, "--node_ip_address") in ours:
+            found.add(_value(words, "--gcs-address"))
+    return found
+
+
+def _value(words: Sequence[str], option: str) -> str:
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{option}=")), "")
 
 
 def _flag(address: str) -> str:
     return both_flags("cluster", address)
-
-
-@contextlib.contextmanager
-def _quiet(ray: Any) -> Iterator[None]:
-    """Ray says on the standard output, in its own words, what becomes of hosts; what matters of it is told by us."""
-    before = os.environ.get(_LOG_LEVEL)
-    os.environ[_LOG_LEVEL] = "fatal"
-    ray._private.worker._worker_logs_enabled = False
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_LOG_LEVEL]
-        else:
-            os.environ[_LOG_LEVEL] = before
 
 
 @contextlib.contextmanager
@@ -236,4 +246,5 @@ def _is_lost_input(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return one_line(error, _LONGEST_REASON)
+    """Its first sentence; after that Ray lists numbers of its own."""
+    return one_line(error).partition(". ")[0][:_LONGEST_REASON]
