@@ -155,6 +155,11 @@ def row(name: str, run: Run, reference: Run) -> str:
     return f"| {name} | {' | '.join(times)} | {run.stages['end'] / reference.stages['end']:.2f} | {run.cases}, {same} |"
 
 
+def end_when_terminated() -> None:
+    """So that no host outlives an end from outside."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+
+
 def main() -> None:
     """Run everything, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -163,8 +168,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Scenarios whose name has this in it")
     parser.add_argument("--no-xdist", action="store_true", help="Leave the comparison with -n 2 out")
     arguments = parser.parse_args()
-    # So that no host outlives an end from outside.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    end_when_terminated()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
 

@@ -103,8 +103,8 @@ class Host:
 
 
 @contextlib.contextmanager
-def hosts(cpus: Sequence[int], environment: Mapping[str, str]) -> Iterator[list[Host]]:
-    """Hosts with so many CPUs for Ray each, which form a cluster; the first is its head."""
+def hosts(cpus: Sequence[int], environment: Mapping[str, str], *, ray: bool = True) -> Iterator[list[Host]]:
+    """Hosts with so many CPUs for Ray each; with `ray` they form a cluster, whose head is the first."""
     _run("ip", "link", "add", BRIDGE, "type", "bridge")
     made: list[Host] = []
     try:
@@ -112,7 +112,7 @@ def hosts(cpus: Sequence[int], environment: Mapping[str, str]) -> Iterator[list[
         _run("ip", "link", "set", BRIDGE, "up")
         for number, each in enumerate(cpus):
             made.append(_host(number, each))
-        for host in made:
+        for host in made if ray else ():
             host.start_ray(made[0], environment)
         yield made
     finally:

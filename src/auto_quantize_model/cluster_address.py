@@ -11,6 +11,7 @@ from auto_quantize_model.flags import both_flags
 if TYPE_CHECKING:
     from auto_quantize_model.engines import EngineName
 
+_MOST_GPUS = 64
 HERE = "auto"
 """The cluster that this host belongs to."""
 
@@ -22,6 +23,13 @@ def parse_address(text: str) -> str:
     if text != HERE and host_and_port(text) is None:
         raise InputError(f"'{text}': write it as {HERE}, or as HOST:PORT with the port of `ray start --head`")
     return text
+
+
+def parse_gpus(text: str) -> int:
+    """How many GPUs a worker takes."""
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_GPUS:
+        raise InputError(f"'{text}': write a whole number of GPUs, from 1 to {_MOST_GPUS}")
+    return int(text)
 
 
 def host_and_port(address: str) -> tuple[str, int] | None:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from auto_quantize_model.cluster_address import parse_address
+from auto_quantize_model.cluster_address import parse_address, parse_gpus
 from auto_quantize_model.device_names import DEVICE_NAMES, checked_device
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
 from auto_quantize_model.errors import InputError
@@ -178,6 +178,14 @@ CLUSTER = Option(
     metavar="ADDRESS",
     parse=parse_address,
 )
+CLUSTER_GPUS = Option(
+    "cluster-gpus",
+    "How many GPUs of its host each worker of the cluster takes, for a model that is larger than one "
+    "(default: %(default)s)",
+    metavar="N",
+    default="1",
+    parse=parse_gpus,
+)
 PUBLISH = Option(
     "publish",
     "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed",
@@ -207,6 +215,7 @@ IN_PYTEST = (
     MEASURE,
     MEASURE_ON,
     CLUSTER,
+    CLUSTER_GPUS,
 )
 """What the plugin adds, beside `publish`, whose short name another plugin may own."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.cases.suite import Case
-from auto_quantize_model.cluster_address import check_with_cluster
+from auto_quantize_model.cluster_address import check_with_cluster, parse_gpus
 from auto_quantize_model.device_names import checked_device
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engine.execution import FailedCase, execute
@@ -28,6 +28,7 @@ from auto_quantize_model.scores import short_number
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from auto_quantize_model.engine.cluster.execution import Asked
     from auto_quantize_model.engine.execution import Outcome, ScoredCase
     from auto_quantize_model.engine.preparation import PreparedPass
     from auto_quantize_model.engines import EngineName
@@ -69,6 +70,7 @@ def run_cases(
     measure: str = "none",
     measure_on: str | Path | None = None,
     cluster: str | None = None,
+    cluster_gpus: int = 1,
     progress: Progress = silent,
     notice: Notice = no_notice,
 ) -> Iterator[CaseResult]:
@@ -80,8 +82,8 @@ def run_cases(
     captured tensors, which changes no score. `measure` says what is really quantized to measure its KL divergence:
     `none`, `cases` (each case as a whole), `top:N` (its N most sensitive groups as well, each alone) or `all`; on the
     captions that are scored, or on those of the file `measure_on`. `cluster` is the Ray cluster on whose hosts the
-    passes run: `auto` for the one of this host, or HOST:PORT; it changes no score. `notice` is told what is worth a
-    line, such as the memory that it takes.
+    passes run: `auto` for the one of this host, or HOST:PORT; each of its workers takes `cluster_gpus` GPUs where there
+    are some. It changes no score. `notice` is told what is worth a line, such as the memory that it takes.
     """
     check_engine(engine)
     if device is not None:
@@ -99,9 +101,12 @@ def run_cases(
             skipped.append(CaseResult(case, None, None, reason, skipped=True))
     settings = captures or CaptureSettings()
     if cluster is not None:
+        from auto_quantize_model.engine.cluster import execution as on_cluster
+
         keeps, limits = settings.keep, settings.memory is not None
         check_with_cluster(engine=engine, measures=bool(measured.scope), keeps=keeps, limits_memory=limits)
-        results = _on_cluster(here, cluster, device, paths, settings, Reporting(progress, notice)) if here else ()
+        asked = on_cluster.Asked(device, paths, parse_gpus(str(cluster_gpus)), settings)
+        results = _on_cluster(here, cluster, asked, Reporting(progress, notice)) if here else ()
         return itertools.chain(skipped, results)
     passes = [prepare(plan, engine, device, paths, settings, measured) for plan in plan_passes(here)]
     return itertools.chain(skipped, _results(passes, Reporting(progress, notice)))
@@ -144,20 +149,13 @@ def _results_of(prepared: PreparedPass, outcomes: Iterable[Outcome]) -> Iterator
             yield CaseResult(outcome.case, manifest, outcome.scores, outcome.selection.problem)
 
 
-def _on_cluster(
-    cases: Sequence[Case],
-    address: str,
-    device: str | None,
-    paths: Mapping[str, Path],
-    captures: CaptureSettings,
-    reporting: Reporting,
-) -> Iterator[CaseResult]:
+def _on_cluster(cases: Sequence[Case], address: str, asked: Asked, reporting: Reporting) -> Iterator[CaseResult]:
     from auto_quantize_model.engine.cluster.execution import execute_on_cluster, order
     from auto_quantize_model.engine.cluster.ray_cluster import connect
 
     cluster = connect(address)
     try:
-        passes = [order(plan, device, paths, captures, cluster) for plan in plan_passes(cases)]
+        passes = [order(plan, asked, cluster) for plan in plan_passes(cases)]
     except BaseException:
         cluster.close()
         raise

@@ -58,14 +58,15 @@ class StandIn:
         self._before = before
         self._calls: list[Called] = []
 
-    def places(self, *, gpus: bool) -> list[Place]:
+    def places(self, *, gpus: int) -> list[Place]:
         assert not gpus
         return [Place(node, f"10.0.0.{number}") for number, node in enumerate(self.nodes) if node not in self.gone]
 
     def alive(self) -> set[str]:
         return set(self.nodes) - self.gone
 
-    def hire(self, place: Place, kind: type, *arguments: Any) -> Actor:
+    def hire(self, place: Place, gpus: int, kind: type, *arguments: Any) -> Actor:
+        assert not gpus
         self.actors.append(Actor(place, kind(*_sent(arguments))))
         return self.actors[-1]
 

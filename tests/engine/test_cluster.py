@@ -10,6 +10,7 @@ from tests.places import SUITE
 from tests.small_models import build_qwen3_moe
 
 from auto_quantize_model import CaptureSettings, InputError, load_suite, run_cases
+from auto_quantize_model.cluster_address import parse_address, parse_gpus
 from auto_quantize_model.engine.capture.captured import RowsMeetError
 from auto_quantize_model.engine.capture.interrupted import forget
 from auto_quantize_model.engine.cluster import crew, ray_cluster, worker
@@ -245,6 +246,37 @@ class TestRefusing:
         with pytest.raises(InputError, match="no host of the cluster has a GPU"):
             run_cases(suite.select(EXPRESSION), device="cuda", cluster="auto")
         assert cluster.closed
+
+
+@pytest.mark.parametrize(("gpus", "numbers"), [(0, [0]), (1, [0, 1, 2, 3]), (2, [0, 1]), (3, [0]), (8, [])])
+def test_a_worker_takes_as_many_gpus_of_a_host_as_it_is_told(gpus: int, numbers: list[int]) -> None:
+    node = {"NodeID": "n", "NodeManagerAddress": "10.0.0.1", "Resources": {"CPU": 16.0, "GPU": 4.0}}
+    assert [place.number for place in ray_cluster.places_of(node, gpus)] == numbers
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "65"])
+def test_a_number_of_gpus_that_is_none_is_one_line(text: str) -> None:
+    with pytest.raises(InputError, match="write a whole number of GPUs, from 1 to 64"):
+        parse_gpus(text)
+
+
+@pytest.mark.parametrize("address", ["auto", "10.0.0.1:6379", "head.cluster:1"])
+def test_an_address_is_taken_as_it_is(address: str) -> None:
+    assert parse_address(address) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("head", "write it as auto, or as HOST:PORT"),
+        ("h:0", "HOST:PORT"),
+        ("h:x", "HOST:PORT"),
+        ("ray://h:1", "itself"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line(address: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse_address(address)
 
 
 def test_a_task_that_ends_every_worker_is_given_up(on: Callable[..., Any], suite: Suite) -> None:

@@ -24,7 +24,7 @@ from auto_quantize_model.engine.capture.interrupted import forget
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
-from auto_quantize_model.options import CLUSTER, HTML, JSON, MODELOPT_RECIPE, OUTPUT
+from auto_quantize_model.options import CLUSTER, CLUSTER_GPUS, HTML, JSON, MODELOPT_RECIPE, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.summary.coverage import coverage_lines
 from auto_quantize_model.summary.data_line import data_line
@@ -67,6 +67,7 @@ def add_parser(subparsers: Any) -> None:
             *CAPTURE_OPTIONS,
             *MEASURE_OPTIONS,
             CLUSTER,
+            CLUSTER_GPUS,
             MODELOPT_RECIPE,
             OUTPUT,
             JSON,
@@ -138,6 +139,7 @@ def _run(
                 measure=str(arguments.measure),
                 measure_on=arguments.measure_on,
                 cluster=arguments.cluster,
+                cluster_gpus=arguments.cluster_gpus,
                 progress=progress,
                 notice=lambda line: say(console, line),
             ):

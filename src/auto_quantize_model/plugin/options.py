@@ -16,6 +16,7 @@ from auto_quantize_model.options import (
     CAPTURE_DIR,
     CAPTURE_MEMORY,
     CLUSTER,
+    CLUSTER_GPUS,
     DEVICE,
     ENGINE,
     FRESH,
@@ -70,6 +71,7 @@ class Options:
     capture_memory: int | None
     measure: MeasureSettings
     cluster: str | None
+    cluster_gpus: int
 
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
@@ -139,6 +141,7 @@ def read_options(config: pytest.Config) -> Options:
         capture_memory=value(CAPTURE_MEMORY),
         measure=_measured(value(MEASURE), path(MEASURE_ON), value(ENGINE)),
         cluster=value(CLUSTER),
+        cluster_gpus=value(CLUSTER_GPUS),
     )
     _check_together(options)
     _check_cluster(options, config)

@@ -131,6 +131,7 @@ class Passes:
             measure=str(options.measure.scope),
             measure_on=options.measure.captions,
             cluster=options.cluster,
+            cluster_gpus=options.cluster_gpus,
             progress=progress,
             notice=self._announcer.say,
         )

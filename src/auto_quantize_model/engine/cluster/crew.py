@@ -96,7 +96,7 @@ class _Waiting:
 class Crew:
     """Every worker of a pass; `close` ends them."""
 
-    def __init__(self, cluster: Cluster, order: bytes, notice: Notice, *, gpus: bool) -> None:
+    def __init__(self, cluster: Cluster, order: bytes, notice: Notice, *, gpus: int) -> None:
         self._cluster = cluster
         self._order = order
         self._notice = notice
@@ -172,7 +172,7 @@ class Crew:
         for place in places:
             if place not in taken and self._lives[place] < _LIVES:
                 self._lives[place] += 1
-                hand = _Hand(place, self._cluster.hire(place, PassWorker, self._versions))
+                hand = _Hand(place, self._cluster.hire(place, self._gpus, PassWorker, self._versions))
                 self._hands.append(hand)
                 self._wait_for(hand, [self._cluster.arrival(hand.actor)], "arrival")
         if not self._hands:

@@ -40,19 +40,27 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user says of a pass beyond its cases."""
+
+    device: str | None
+    paths: Mapping[str, Path]
+    gpus: int
+    captures: CaptureSettings
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class OrderedPass:
     """One pass, ready to be handed to a cluster."""
 
     prepared: PreparedPass
     """As far as it can be without a model, or a device."""
     order: Order
-    gpus: bool
-    """Whether its workers are on GPUs."""
+    gpus: int
+    """How many each of its workers takes; 0 where they are on CPUs."""
 
 
-def order(
-    plan: PassPlan, device: str | None, paths: Mapping[str, Path], captures: CaptureSettings, cluster: Cluster
-) -> OrderedPass:
+def order(plan: PassPlan, asked: Asked, cluster: Cluster) -> OrderedPass:
     """Find the checkpoint, and see that the cluster has what the pass needs."""
     first = plan.cases[0]
     if first.autoquant.method != "gradient":
@@ -60,19 +68,22 @@ def order(
             f"{both_flags('cluster')}: the method {first.autoquant.method} runs ModelOpt's own loop, which is not "
             "shared out; leave one out"
         )
-    path = paths.get(first.model.name)
+    path = asked.paths.get(first.model.name)
     located = locate(first, path)
     checkpoint = open_checkpoint(located.path, located.fix)
-    gpus = _on_gpus(device or first.autoquant.device, first.model.devices, cluster)
+    device = asked.device or first.autoquant.device
+    gpus = asked.gpus if _on_gpus(device, first.model.devices, cluster) else 0
     if not cluster.places(gpus=gpus):
         raise InputError(
-            f"{both_flags('cluster')}: no host of the cluster has a CPU for a worker; "
+            f"{both_flags('cluster-gpus')}: no host of the cluster has {gpus} GPUs"
+            if gpus
+            else f"{both_flags('cluster')}: no host of the cluster has a CPU for a worker; "
             "`ray start --num-cpus 1` joins one that has"
         )
     place, threads = None if path is None else path.absolute(), torch.get_num_threads()
-    told = Order(plan, device, place, threads)
+    told = Order(plan, asked.device, place, threads)
     on = torch.device("cuda" if gpus else "cpu")
-    prepared = PreparedPass(plan, "replay", on, checkpoint, {}, {}, captures, MeasureSettings())
+    prepared = PreparedPass(plan, "replay", on, checkpoint, {}, {}, asked.captures, MeasureSettings())
     return OrderedPass(prepared, told, gpus)
 
 

@@ -38,17 +38,17 @@ class LostInputError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """Where one worker can be: a GPU of a host, or a host that has none."""
+    """Where one worker can be: on some GPUs of a host, or on a host that has none."""
 
     node: str
     """Ray's name of the host, for as long as it belongs to the cluster."""
     address: str
-    gpu: int | None = None
-    """Which of the host's GPUs, counted; Ray says which it really is."""
+    number: int = 0
+    """Which of the host's workers."""
 
     def __str__(self) -> str:
         """As messages name it."""
-        return self.address if self.gpu is None else f"{self.address}, GPU {self.gpu}"
+        return f"{self.address}, worker {self.number + 1}" if self.number else self.address
 
 
 class Cluster:
@@ -59,9 +59,9 @@ class Cluster:
         self._ray = ray
         self._ours = ours
 
-    def places(self, *, gpus: bool) -> list[Place]:
-        """Every place that is there now; of hosts with GPUs alone if it is to be on `gpus`."""
-        return [place for node in self._nodes() for place in _places(node, gpus=gpus)]
+    def places(self, *, gpus: int) -> list[Place]:
+        """Every place that is there now: one for so many `gpus` of a host, or one a host if that is none."""
+        return [place for node in self._nodes() for place in places_of(node, gpus)]
 
     @property
     def has_gpus(self) -> bool:
@@ -72,13 +72,13 @@ class Cluster:
         """The names of the hosts that belong to the cluster now."""
         return {str(node["NodeID"]) for node in self._nodes()}
 
-    def hire(self, place: Place, kind: type, *arguments: Any) -> Actor:
+    def hire(self, place: Place, gpus: int, kind: type, *arguments: Any) -> Actor:
         """Start a worker; it is there when `arrival` is."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         options = {
-            "num_cpus": 1 if place.gpu is None else 0,
-            "num_gpus": 0 if place.gpu is None else 1,
+            "num_cpus": 0 if gpus else 1,
+            "num_gpus": gpus,
             "scheduling_strategy": NodeAffinitySchedulingStrategy(place.node, soft=False),
             # What it had loaded would be gone: who is lost is hired anew, by us.
             "max_restarts": 0,
@@ -227,11 +227,10 @@ def _own_signals() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _places(node: dict[str, Any], *, gpus: bool) -> list[Place]:
-    name, address = str(node["NodeID"]), str(node["NodeManagerAddress"])
-    if gpus:
-        return [Place(name, address, number) for number in range(_gpus(node))]
-    return [Place(name, address)] if node["Resources"].get("CPU", 0) >= 1 else []
+def places_of(node: dict[str, Any], gpus: int) -> list[Place]:
+    """The places for workers on a host, as Ray describes it."""
+    room = _gpus(node) // gpus if gpus else int(node["Resources"].get("CPU", 0) >= 1)
+    return [Place(str(node["NodeID"]), str(node["NodeManagerAddress"]), number) for number in range(room)]
 
 
 def _gpus(node: dict[str, Any]) -> int:
