@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from auto_quantize_model.cluster_address import parse_address, parse_gpus
 from auto_quantize_model.engine.capture.captured import RowsMeetError
 from auto_quantize_model.engine.capture.interrupted import forget
 from auto_quantize_model.engine.cluster import crew, ray_cluster, worker
+from auto_quantize_model.engine.machine import environment
 from auto_quantize_model.manifest.document import dumps
 
 if TYPE_CHECKING:
@@ -178,6 +180,20 @@ def test_a_worker_that_is_lost_alone_is_replaced(
 
 class _SkipError(Exception):
     """A call is not done at all."""
+
+
+def test_unlike_hosts_are_all_named_in_the_manifest(
+    on: Callable[..., Any], suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ["front"]
+
+    def note(_cluster: StandIn, called: Called) -> None:
+        here[0] = f"processor of {called.actor.place.node}"
+
+    monkeypatch.setattr(environment, "_describe_processor", lambda: here[0])
+    found, _ = on(StandIn(2, note), suite)
+    hardware = {json.loads(text)["environment"]["hardware"] for text in found.values()}
+    assert hardware == {"processor of node0; processor of node1"}
 
 
 def test_without_a_worker_the_cases_fail_with_one_line(on: Callable[..., Any], suite: Suite) -> None:
