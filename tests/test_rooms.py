@@ -32,6 +32,7 @@ ORDER = (
     "whole_files",
     "writable",
     "reporting",
+    "cluster_address",
     "measuring",
     "stored_bits",
     # From the case matrix to a plan.
@@ -52,6 +53,7 @@ ORDER = (
     "engine.replay",
     "engine.measurement",
     "engine",
+    "engine.cluster",
     # What comes of it.
     "manifest",
     "reports",

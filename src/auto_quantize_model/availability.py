@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
 
 
-def why_unavailable(case: Case, device: str | None, path: Path | None) -> str | None:
-    """Say what a case lacks on this machine; None when nothing. `device` and `path` are what the user asked for."""
+def why_unavailable(case: Case, device: str | None, path: Path | None, *, here: bool = True) -> str | None:
+    """Say what a case lacks on this machine; None when nothing. `device` and `path` are what the user asked for.
+
+    What runs elsewhere, and not `here`, needs a checkpoint here too, and no device.
+    """
     from auto_quantize_model.precision.capability import find_device
 
     reasons = []
     try:
-        find_device(device or case.autoquant.device, case.model.devices)
+        if here:
+            find_device(device or case.autoquant.device, case.model.devices)
     except UnavailableError as error:
         reasons.append(str(error))
     try:

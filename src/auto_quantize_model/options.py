@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from auto_quantize_model.cluster_address import parse_address, parse_gpus
 from auto_quantize_model.device_names import DEVICE_NAMES, checked_device
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
 from auto_quantize_model.errors import InputError
@@ -171,6 +172,20 @@ MEASURE_ON = Option(
     metavar="FILE",
     parse=Path,
 )
+CLUSTER = Option(
+    "cluster",
+    "Run on the hosts of a Ray cluster, of which this host is one: auto, or the HOST:PORT of its head",
+    metavar="ADDRESS",
+    parse=parse_address,
+)
+CLUSTER_GPUS = Option(
+    "cluster-gpus",
+    "How many GPUs of its host each worker of the cluster takes, for a model that is larger than one "
+    "(default: %(default)s)",
+    metavar="N",
+    default="1",
+    parse=parse_gpus,
+)
 PUBLISH = Option(
     "publish",
     "Write each case's artifacts over its baseline; a case that drifted then passes and says what changed",
@@ -199,6 +214,8 @@ IN_PYTEST = (
     CAPTURE_MEMORY,
     MEASURE,
     MEASURE_ON,
+    CLUSTER,
+    CLUSTER_GPUS,
 )
 """What the plugin adds, beside `publish`, whose short name another plugin may own."""
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.availability import why_unavailable
 from auto_quantize_model.cases.suite import Case
+from auto_quantize_model.cluster_address import check_with_cluster, parse_gpus
 from auto_quantize_model.device_names import checked_device
 from auto_quantize_model.engine.capture.settings import CaptureSettings
 from auto_quantize_model.engine.execution import FailedCase, execute
-from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.preparation import prepare
 from auto_quantize_model.engines import DEFAULT_ENGINE, check_engine
 from auto_quantize_model.manifest.build import Weights, build_manifest
@@ -28,7 +28,8 @@ from auto_quantize_model.scores import short_number
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from auto_quantize_model.engine.execution import ScoredCase
+    from auto_quantize_model.engine.cluster.execution import Asked
+    from auto_quantize_model.engine.execution import Outcome, ScoredCase
     from auto_quantize_model.engine.preparation import PreparedPass
     from auto_quantize_model.engines import EngineName
     from auto_quantize_model.reporting import Notice, Progress
@@ -68,6 +69,8 @@ def run_cases(
     captures: CaptureSettings | None = None,
     measure: str = "none",
     measure_on: str | Path | None = None,
+    cluster: str | None = None,
+    cluster_gpus: int = 1,
     progress: Progress = silent,
     notice: Notice = no_notice,
 ) -> Iterator[CaseResult]:
@@ -78,8 +81,9 @@ def run_cases(
     cases come first. `device` and `model_paths` win over the cases' settings. `captures` says what becomes of the
     captured tensors, which changes no score. `measure` says what is really quantized to measure its KL divergence:
     `none`, `cases` (each case as a whole), `top:N` (its N most sensitive groups as well, each alone) or `all`; on the
-    captions that are scored, or on those of the file `measure_on`. `notice` is told what is worth a line, such as the
-    memory that it takes.
+    captions that are scored, or on those of the file `measure_on`. `cluster` is the Ray cluster on whose hosts the
+    passes run: `auto` for the one of this host, or HOST:PORT; each of its workers takes `cluster_gpus` GPUs where there
+    are some. It changes no score. `notice` is told what is worth a line, such as the memory that it takes.
     """
     check_engine(engine)
     if device is not None:
@@ -90,12 +94,20 @@ def run_cases(
     here: list[Case] = []
     skipped: list[CaseResult] = []
     for case in wanted:
-        reason = why_unavailable(case, device, paths.get(case.model.name))
+        reason = why_unavailable(case, device, paths.get(case.model.name), here=cluster is None)
         if reason is None:
             here.append(case)
         else:
             skipped.append(CaseResult(case, None, None, reason, skipped=True))
     settings = captures or CaptureSettings()
+    if cluster is not None:
+        from auto_quantize_model.engine.cluster import execution as on_cluster
+
+        keeps, limits = settings.keep, settings.memory is not None
+        check_with_cluster(engine=engine, measures=bool(measured.scope), keeps=keeps, limits_memory=limits)
+        asked = on_cluster.Asked(device, paths, parse_gpus(str(cluster_gpus)), settings)
+        results = _on_cluster(here, cluster, asked, Reporting(progress, notice)) if here else ()
+        return itertools.chain(skipped, results)
     passes = [prepare(plan, engine, device, paths, settings, measured) for plan in plan_passes(here)]
     return itertools.chain(skipped, _results(passes, Reporting(progress, notice)))
 
@@ -125,12 +137,37 @@ def _checked_paths(model_paths: object) -> dict[str, Path]:
 
 def _results(passes: Sequence[PreparedPass], reporting: Reporting) -> Iterator[CaseResult]:
     for prepared in passes:
-        for outcome in execute(prepared, reporting):
-            if isinstance(outcome, FailedCase):
-                yield CaseResult(outcome.case, None, None, outcome.reason)
-            else:
-                manifest = _manifest(prepared, outcome)
-                yield CaseResult(outcome.case, manifest, outcome.scores, outcome.selection.problem)
+        yield from _results_of(prepared, execute(prepared, reporting))
+
+
+def _results_of(prepared: PreparedPass, outcomes: Iterable[Outcome]) -> Iterator[CaseResult]:
+    for outcome in outcomes:
+        if isinstance(outcome, FailedCase):
+            yield CaseResult(outcome.case, None, None, outcome.reason)
+        else:
+            manifest = _manifest(prepared, outcome)
+            yield CaseResult(outcome.case, manifest, outcome.scores, outcome.selection.problem)
+
+
+def _on_cluster(cases: Sequence[Case], address: str, asked: Asked, reporting: Reporting) -> Iterator[CaseResult]:
+    from auto_quantize_model.engine.cluster.execution import execute_on_cluster, order
+    from auto_quantize_model.engine.cluster.ray_cluster import connect
+
+    cluster = connect(address)
+    try:
+        passes = [order(plan, asked, cluster) for plan in plan_passes(cases)]
+    except BaseException:
+        cluster.close()
+        raise
+
+    def results() -> Iterator[CaseResult]:
+        try:
+            for ordered in passes:
+                yield from _results_of(ordered.prepared, execute_on_cluster(ordered, cluster, reporting))
+        finally:
+            cluster.close()
+
+    return results()
 
 
 def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:
@@ -141,5 +178,5 @@ def _manifest(prepared: PreparedPass, scored: ScoredCase) -> dict[str, Any]:
         scored.scores,
         scored.selection,
         Weights(prepared.checkpoint.fingerprint, prepared.checkpoint.parameters),
-        describe_environment(prepared.device),
+        scored.environment,
     )

@@ -31,7 +31,22 @@ PAGES = tuple(
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?<=\n\n)(?:    .*\n)+")
 _SPAN = re.compile(r"`([^`\n]+)`")
-_PROGRAMS = ("pytest", "python", "python3", "nox", "pip", "hf", "export", "git", "pre-commit", "cd", "bash", "source")
+_PROGRAMS = (
+    "pytest",
+    "python",
+    "python3",
+    "nox",
+    "pip",
+    "hf",
+    "export",
+    "git",
+    "pre-commit",
+    "cd",
+    "bash",
+    "source",
+    "ray",
+    "sbatch",
+)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 

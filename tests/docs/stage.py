@@ -103,10 +103,12 @@ def _run_cases(
     captures: Any = None,
     measure: str = "none",
     measure_on: Path | None = None,
+    cluster: str | None = None,
+    cluster_gpus: int = 1,
     progress: Any = None,
     notice: Any = None,
 ) -> Iterator[_Result]:
-    del engine, device, model_paths, captures, measure, measure_on, progress, notice
+    del engine, device, model_paths, captures, measure, measure_on, cluster, cluster_gpus, progress, notice
     return map(_Result, cases)
 
 

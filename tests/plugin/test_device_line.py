@@ -112,3 +112,8 @@ def test_a_gpu_is_seen_without_torch(
     assert sees_gpu(tmp_path) is seen
     monkeypatch.setattr("importlib.metadata.version", lambda _: "2.13.0+cpu")
     assert not sees_gpu(tmp_path)
+
+
+def test_a_cluster_is_named(bare: Project) -> None:
+    result = bare.run("--sensitivity-cluster", "auto")
+    assert lines_with(result, "cases run on the hosts of the cluster (--sensitivity-cluster auto)")

@@ -631,6 +631,12 @@ class TestUsage:
             (("--publish", "--sensitivity-override", "suite.pairs=[wfp8_afp16]"), "(-k selects cases)"),
             (("--sensitivity-report-only", "--sensitivity-engine", "modelopt"), "runs no engine"),
             (("--sensitivity-report-only", "--sensitivity-device", "cpu"), "runs on no device"),
+            (("--sensitivity-report-only", "--sensitivity-cluster", "auto"), "runs no engine"),
+            (("--sensitivity-cluster", "head"), "write it as auto, or as HOST:PORT"),
+            (("--sensitivity-cluster", "auto", "--sensitivity-cluster-gpus", "0"), "a whole number of GPUs"),
+            (("--sensitivity-cluster", "auto", "-n", "2"), "leave -n, or --dist, of pytest-xdist out"),
+            (("--sensitivity-cluster", "auto", "--sensitivity-keep-capture"), "go with the run"),
+            (("--sensitivity-cluster", "auto", "--sensitivity-measure", "all"), "one process alone can measure"),
         ],
     )
     def test_a_wrong_option_is_one_line(self, project: Project, arguments: tuple[str, ...], message: str) -> None:

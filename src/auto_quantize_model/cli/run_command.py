@@ -24,7 +24,7 @@ from auto_quantize_model.engine.capture.interrupted import forget
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.coverage import coverage_line
 from auto_quantize_model.manifest.document import mapping
-from auto_quantize_model.options import HTML, JSON, MODELOPT_RECIPE, OUTPUT
+from auto_quantize_model.options import CLUSTER, CLUSTER_GPUS, HTML, JSON, MODELOPT_RECIPE, OUTPUT
 from auto_quantize_model.paths import display_path
 from auto_quantize_model.summary.coverage import coverage_lines
 from auto_quantize_model.summary.data_line import data_line
@@ -61,7 +61,18 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("-k", dest="expression", default="", metavar="EXPRESSION", help="Select cases, as pytest's -k")
     add_options(
         parser,
-        (*SUITE_OPTIONS, *ENGINE_OPTIONS, *CAPTURE_OPTIONS, *MEASURE_OPTIONS, MODELOPT_RECIPE, OUTPUT, JSON, HTML),
+        (
+            *SUITE_OPTIONS,
+            *ENGINE_OPTIONS,
+            *CAPTURE_OPTIONS,
+            *MEASURE_OPTIONS,
+            CLUSTER,
+            CLUSTER_GPUS,
+            MODELOPT_RECIPE,
+            OUTPUT,
+            JSON,
+            HTML,
+        ),
     )
     parser.set_defaults(run=run)
 
@@ -127,6 +138,8 @@ def _run(
                 captures=captures,
                 measure=str(arguments.measure),
                 measure_on=arguments.measure_on,
+                cluster=arguments.cluster,
+                cluster_gpus=arguments.cluster_gpus,
                 progress=progress,
                 notice=lambda line: say(console, line),
             ):

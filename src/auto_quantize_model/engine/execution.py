@@ -14,6 +14,7 @@ from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.costs import with_costs
 from auto_quantize_model.engine.in_checkpoint import in_checkpoint
 from auto_quantize_model.engine.loaded_pass import LoadedPass
+from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.measurement.held_out import HeldOut
 from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
@@ -25,10 +26,11 @@ from auto_quantize_model.errors import CaseError, NotCoveredError
 from auto_quantize_model.families import load_model
 from auto_quantize_model.plan import format_key, size_key
 from auto_quantize_model.precision.conversion import convert_others
+from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import CaseScores, GroupScore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.capture.batches import TokenBatch
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.measurement.pass_measurement import CaseMeasured
     from auto_quantize_model.engine.preparation import PreparedFormat, PreparedPass
     from auto_quantize_model.families.loaded import LoadedModel
-    from auto_quantize_model.plan import SizePlan
+    from auto_quantize_model.plan import FormatSize, SizePlan
     from auto_quantize_model.precision.formats import ResolvedFormat
     from auto_quantize_model.precision.quantizers import FormatQuantizers
     from auto_quantize_model.reporting import Progress, Reporting
@@ -49,6 +51,7 @@ class ScoredCase:
     """What a case's manifest is made of."""
 
     case: Case
+    environment: Mapping[str, str]
     size: SizePlan
     resolved: ResolvedFormat
     scores: CaseScores
@@ -67,13 +70,15 @@ Outcome = ScoredCase | FailedCase
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _ModelFacts:
+class ModelFacts:
     """What a result states of the model and its data."""
 
     layout: Layout
     batches: Sequence[TokenBatch]
     dtype: str
     in_checkpoint: InCheckpoint
+    environment: Mapping[str, str]
+    """The machine and the versions that the scores come from."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,9 +97,8 @@ def execute(prepared: PreparedPass, reporting: Reporting) -> Iterator[Outcome]:
 
 
 def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Outcome]:
-    plan = prepared.plan
     if not prepared.formats:
-        yield from _failed(prepared, plan.cases, {})
+        yield from failed(prepared, {})
         return
     reasons: dict[str, str] = {}
     try:
@@ -103,43 +107,45 @@ def _execute_replay(prepared: PreparedPass, reporting: Reporting) -> Iterator[Ou
         # Yielded only after this block: the error holds on to the model that it happened with.
         reasons = dict.fromkeys(prepared.formats, str(error))
     if reasons:
-        yield from _failed(prepared, plan.cases, reasons)
+        yield from failed(prepared, reasons)
         return
-    for number, case in enumerate(plan.cases):
+    yield from _outcomes(prepared, facts, found, not_covered)
+
+
+def outcomes(
+    prepared: PreparedPass,
+    facts: ModelFacts,
+    scores: Mapping[FormatSize, Sequence[GroupScore]],
+    not_covered: Mapping[str, str],
+) -> Iterator[Outcome]:
+    """What becomes of each case of a pass whose groups are scored, wherever that was."""
+    yield from _outcomes(prepared, facts, _found(prepared, scores, facts.batches), not_covered)
+
+
+def _outcomes(
+    prepared: PreparedPass, facts: ModelFacts, found: Mapping[int, _Found], not_covered: Mapping[str, str]
+) -> Iterator[Outcome]:
+    refused = {**prepared.refused, **not_covered}
+    for number, case in enumerate(prepared.plan.cases):
         key = format_key(case)
-        refused = {**prepared.refused, **not_covered}
         if key in refused:
             yield FailedCase(case, refused[key])
         else:
             yield _scored(prepared, case, facts, found[number])
 
 
-def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts, dict[int, _Found], dict[str, str]]:
+def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[ModelFacts, dict[int, _Found], dict[str, str]]:
     """All of the pass, by the case's place in it: cases of one id may differ in their settings.
 
     Beside it the formats that this model has no replay for, with the reason.
 
     The model is freed on return, though results may be fetched much later, or never.
     """
-    plan = prepared.plan
-    loaded = _load(prepared, reporting.progress)
-    layout = with_costs(find_groups(loaded), loaded.model, plan.cases[0].autoquant)
-    convert_others(loaded.model, loaded.in_scope)
-    batches = tokenize(prepared.plan, loaded)
-    quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
-    not_covered = dict(_not_covered(quantizers, layout))
-    for name in not_covered:
-        del quantizers[name]
-    work = LoadedPass(loaded, layout, prepared.plan, batches, quantizers, prepared.checkpoint, prepared.operands)
+    work, not_covered = load_pass(prepared, reporting.progress)
     # Captions that cannot be read are told before the pass, not after it.
-    held_out = HeldOut.read(loaded, prepared.plan, prepared.measure.captions)
+    held_out = HeldOut.read(work.loaded, prepared.plan, prepared.measure.captions)
     scores = score(work, prepared.captures, reporting)
-    found = {
-        number: _Found(groups, _search(prepared, case, groups))
-        for number, case in enumerate(prepared.plan.cases)
-        if format_key(case) in quantizers
-        for groups in [_predicted(prepared, case, scores.groups[format_key(case), size_key(case)], batches)]
-    }
+    found = _found(prepared, scores.groups, work.batches)
     if prepared.measure.scope:
         try:
             _measure(prepared, work, scores.maxima, held_out, found, reporting)
@@ -147,7 +153,34 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[_ModelFacts
             # The scores are there, and are not lost with it.
             reason = error if isinstance(error, CaseError) else "out of GPU memory"
             reporting.notice(f"{prepared.plan.cases[0].model.name}: nothing is measured: {reason}")
-    return _facts(loaded, layout, batches), found, not_covered
+    return _facts(work.loaded, work.layout, work.batches), found, not_covered
+
+
+def load_pass(prepared: PreparedPass, progress: Progress = silent) -> tuple[LoadedPass, dict[str, str]]:
+    """Load the model, ready to capture and replay; beside it the formats that it has no replay for, with the reason."""
+    plan = prepared.plan
+    loaded = _load(prepared, progress)
+    layout = with_costs(find_groups(loaded), loaded.model, plan.cases[0].autoquant)
+    convert_others(loaded.model, loaded.in_scope)
+    batches = tokenize(plan, loaded)
+    quantizers = {name: each.quantizers for name, each in prepared.formats.items() if each.quantizers is not None}
+    not_covered = dict(_not_covered(quantizers, layout))
+    for name in not_covered:
+        del quantizers[name]
+    work = LoadedPass(loaded, layout, plan, batches, quantizers, prepared.checkpoint, prepared.operands)
+    return work, not_covered
+
+
+def _found(
+    prepared: PreparedPass, scores: Mapping[FormatSize, Sequence[GroupScore]], batches: Sequence[TokenBatch]
+) -> dict[int, _Found]:
+    """What was found for each case whose format was scored, by the case's place in the pass."""
+    return {
+        number: _Found(groups, _search(prepared, case, groups))
+        for number, case in enumerate(prepared.plan.cases)
+        if (format_key(case), size_key(case)) in scores
+        for groups in [_predicted(prepared, case, scores[format_key(case), size_key(case)], batches)]
+    }
 
 
 def _not_covered(formats: Mapping[str, FormatQuantizers], layout: Layout) -> Iterator[tuple[str, str]]:
@@ -215,7 +248,7 @@ def _execute_modelopt(prepared: PreparedPass, reporting: Reporting) -> Iterator[
 
 def _scored_by_modelopt(
     prepared: PreparedPass, case: Case, reporting: Reporting, done: int, batches: Sequence[TokenBatch]
-) -> tuple[_ModelFacts, list[GroupScore]]:
+) -> tuple[ModelFacts, list[GroupScore]]:
     """One case's scores. ModelOpt converts a model in place, so every case gets a fresh one."""
     plan = prepared.plan
     loaded = _load(prepared, reporting.progress, done, len(plan.cases))
@@ -250,9 +283,9 @@ def _is_named(group: Group, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatch(name, pattern) for name in group.members for pattern in patterns)
 
 
-def _facts(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> _ModelFacts:
+def _facts(loaded: LoadedModel, layout: Layout, batches: Sequence[TokenBatch]) -> ModelFacts:
     dtype = str(loaded.dtype).removeprefix("torch.")
-    return _ModelFacts(layout, batches, dtype, in_checkpoint(loaded, layout))
+    return ModelFacts(layout, batches, dtype, in_checkpoint(loaded, layout), describe_environment(loaded.device))
 
 
 def _load(prepared: PreparedPass, progress: Progress, done: int = 0, total: int = 1) -> LoadedModel:
@@ -271,8 +304,9 @@ def _load(prepared: PreparedPass, progress: Progress, done: int = 0, total: int 
     return loaded
 
 
-def _failed(prepared: PreparedPass, cases: Iterable[Case], reasons: Mapping[str, str]) -> Iterator[FailedCase]:
-    for case in cases:
+def failed(prepared: PreparedPass, reasons: Mapping[str, str]) -> Iterator[FailedCase]:
+    """Every case of a pass that came to nothing, each with its format's reason."""
+    for case in prepared.plan.cases:
         yield FailedCase(case, {**prepared.refused, **reasons}[format_key(case)])
 
 
@@ -280,14 +314,14 @@ def _search(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) ->
     return search(groups, prepared.formats[format_key(case)].resolved.effective_bits, case.autoquant)
 
 
-def _scored(prepared: PreparedPass, case: Case, facts: _ModelFacts, found: _Found) -> ScoredCase:
+def _scored(prepared: PreparedPass, case: Case, facts: ModelFacts, found: _Found) -> ScoredCase:
     used = prepared.formats[format_key(case)]
     scores = _case_scores(prepared, case, used, facts, found)
-    return ScoredCase(case, prepared.plan.size_of(case), used.resolved, scores, found.selection)
+    return ScoredCase(case, facts.environment, prepared.plan.size_of(case), used.resolved, scores, found.selection)
 
 
 def _case_scores(
-    prepared: PreparedPass, case: Case, used: PreparedFormat, facts: _ModelFacts, found: _Found
+    prepared: PreparedPass, case: Case, used: PreparedFormat, facts: ModelFacts, found: _Found
 ) -> CaseScores:
     size, batches, disabled = prepared.plan.size_of(case), facts.batches, case.autoquant.disabled_layers
     return CaseScores(
@@ -318,6 +352,6 @@ def _case_scores(
 
 def _rounding(prepared: PreparedPass, used: PreparedFormat) -> dict[str, str]:
     """What the products were rounded to, if they were: what runs again as modules is not."""
-    if prepared.operands == "float32" or used.quantizers is None or used.quantizers.by_module:
+    if prepared.operands == "float32" or prepared.engine != "replay" or used.by_module:
         return {}
     return {"replay_precision": "tensor_core", "operand_dtype": prepared.operands}

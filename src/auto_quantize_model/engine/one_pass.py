@@ -66,7 +66,7 @@ def _score_joined(work: LoadedPass, alone: LoadedPass, settings: CaptureSettings
 def _score_within(
     work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, needs_files: bool, reporting: Reporting
 ) -> PassScores:
-    with PassFiles(work, settings, plan, reporting.notice, needs_files=needs_files) as files:
+    with PassFiles(work, settings, plan.chunk_elements, reporting.notice, needs_files=needs_files) as files:
         scores = files.found() or _score_anew(work, files, plan, settings.keep, reporting)
         files.finish(scores)
         return scores

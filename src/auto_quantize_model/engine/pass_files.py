@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from auto_quantize_model.engine.capture.files import CaptureFiles, SpareFiles, unwritable
 from auto_quantize_model.engine.capture.identity import capture_name, digest, package_version
@@ -17,15 +17,17 @@ from auto_quantize_model.engine.replay.score_files import ScoreFiles
 from auto_quantize_model.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
+    from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.groups import Layout
     from auto_quantize_model.engine.capture.interrupted import PassFolder
     from auto_quantize_model.engine.capture.settings import CaptureSettings
-    from auto_quantize_model.engine.loaded_pass import LoadedPass
-    from auto_quantize_model.engine.memory import MemoryPlan
-    from auto_quantize_model.plan import FormatSize
+    from auto_quantize_model.engine.capture.units import Unit
+    from auto_quantize_model.engine.machine.operands import Operands
+    from auto_quantize_model.plan import FormatSize, PassPlan
     from auto_quantize_model.reporting import Notice
     from auto_quantize_model.scores import GroupScore
 
@@ -40,6 +42,27 @@ class PassScores:
     maxima: Maxima
 
 
+class NamedPass(Protocol):
+    """What a pass must be known by: equal for passes that come to the same bits."""
+
+    @property
+    def plan(self) -> PassPlan: ...
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def batches(self) -> Sequence[TokenBatch]: ...
+    @property
+    def formats(self) -> Collection[str]: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    @property
+    def operands(self) -> Operands: ...
+    @property
+    def units(self) -> tuple[Unit, ...]: ...
+    @property
+    def batch_names(self) -> list[str]: ...
+
+
 class PassFiles:
     """The files of a pass, for the duration of a `with` block."""
 
@@ -49,12 +72,18 @@ class PassFiles:
     """None where nobody but this process will use them."""
 
     def __init__(
-        self, work: LoadedPass, settings: CaptureSettings, plan: MemoryPlan, notice: Notice, *, needs_files: bool
+        self,
+        work: NamedPass,
+        settings: CaptureSettings,
+        chunk_elements: int,
+        notice: Notice,
+        *,
+        needs_files: bool | None,
     ) -> None:
-        """`needs_files` is whether memory does not hold all that is captured."""
+        """`needs_files` is whether memory does not hold all that is captured; None: nothing is captured here."""
         self._work = work
         self._settings = settings
-        self._chunk_elements = plan.chunk_elements
+        self._chunk_elements = chunk_elements
         self._notice = notice
         self._needs_files = needs_files
         self._about = {"model": work.plan.cases[0].model.name, **work.facts}
@@ -65,7 +94,7 @@ class PassFiles:
         """Find the places, and say what is there."""
         with contextlib.ExitStack() as opening:
             self._folder = self._enter_folder(opening)
-            self.captures = self._captures(opening)
+            self.captures = None if self._needs_files is None else self._captures(opening)
             self.scores = self._scores()
             self._open = opening.pop_all()
         self._tell_going_on()

@@ -38,8 +38,10 @@ class PreparedFormat:
 
     resolved: ResolvedFormat
     quantizers: FormatQuantizers | None
-    """None for the engine that lets ModelOpt build them itself."""
+    """None for the engine that lets ModelOpt build them itself, and where workers of a cluster have them."""
     kernels: Kernels
+    by_module: bool = False
+    """Whether replay runs it as modules, which are never rounded."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,4 +110,4 @@ def _prepare_format(pair: PairSettings, engine: EngineName, device: torch.device
         if engine == "replay":
             raise
         return PreparedFormat(resolved, None, Kernels("modelopt", "modelopt"))
-    return PreparedFormat(resolved, quantizers, kernels)
+    return PreparedFormat(resolved, quantizers, kernels, quantizers.by_module)

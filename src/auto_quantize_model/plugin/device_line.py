@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.options import DEVICE
+from auto_quantize_model.options import CLUSTER, DEVICE
 
 if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
@@ -20,6 +20,8 @@ _DEVICE_FILES = ("nvidia[0-9]*", "nvhost-gpu", "dxg", "kfd")
 
 def device_line(case: Case, options: Options) -> str:
     """The line for a session that runs a case, and perhaps others."""
+    if options.cluster is not None:
+        return f"sensitivity: cases run on the hosts of the cluster ({CLUSTER.pytest_flag} {options.cluster})"
     device = options.device or case.autoquant.device
     if device != "auto":
         return f"sensitivity: cases run on {device} ({DEVICE.pytest_flag if options.device else 'autoquant.device'})"

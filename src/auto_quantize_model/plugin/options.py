@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from auto_quantize_model.cluster_address import check_with_cluster
 from auto_quantize_model.engines import DEFAULT_ENGINE, ENGINES
 from auto_quantize_model.errors import InputError
 from auto_quantize_model.measuring import checked_measure
 from auto_quantize_model.options import (
     CAPTURE_DIR,
     CAPTURE_MEMORY,
+    CLUSTER,
+    CLUSTER_GPUS,
     DEVICE,
     ENGINE,
     FRESH,
@@ -67,6 +70,8 @@ class Options:
     capture_dir: Path | None
     capture_memory: int | None
     measure: MeasureSettings
+    cluster: str | None
+    cluster_gpus: int
 
     @property
     def score_changing_overrides(self) -> tuple[str, ...]:
@@ -135,8 +140,11 @@ def read_options(config: pytest.Config) -> Options:
         capture_dir=path(CAPTURE_DIR),
         capture_memory=value(CAPTURE_MEMORY),
         measure=_measured(value(MEASURE), path(MEASURE_ON), value(ENGINE)),
+        cluster=value(CLUSTER),
+        cluster_gpus=value(CLUSTER_GPUS),
     )
     _check_together(options)
+    _check_cluster(options, config)
     return options
 
 
@@ -164,6 +172,26 @@ def _check_together(options: Options) -> None:
         raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} measures nothing; leave {MEASURE.pytest_flag} out")
     if options.report_only and options.device:
         raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} runs on no device; leave {DEVICE.pytest_flag} out")
+
+
+def _check_cluster(options: Options, config: pytest.Config) -> None:
+    if options.cluster is None:
+        return
+    if options.report_only:
+        raise pytest.UsageError(f"{REPORT_ONLY.pytest_flag} runs no engine; leave {CLUSTER.pytest_flag} out")
+    if getattr(config.option, "dist", "no") != "no" or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            f"{CLUSTER.pytest_flag}: the cluster's hosts are the workers; leave -n, or --dist, of pytest-xdist out"
+        )
+    try:
+        check_with_cluster(
+            engine=options.engine,
+            measures=bool(options.measure.scope),
+            keeps=options.keep_capture,
+            limits_memory=options.capture_memory is not None,
+        )
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _checked(option: Option) -> Callable[[str], str]:

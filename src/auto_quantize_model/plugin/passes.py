@@ -130,6 +130,8 @@ class Passes:
             captures=captures,
             measure=str(options.measure.scope),
             measure_on=options.measure.captions,
+            cluster=options.cluster,
+            cluster_gpus=options.cluster_gpus,
             progress=progress,
             notice=self._announcer.say,
         )

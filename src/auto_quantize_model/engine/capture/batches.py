@@ -81,6 +81,11 @@ def together(batches: Sequence[TokenBatch]) -> TokenBatch:
     return TokenBatch(*(torch.cat(of_all) for of_all in parts))
 
 
+def on_cpu(batch: TokenBatch) -> TokenBatch:
+    """The same where any process can have it."""
+    return TokenBatch(batch.input_ids.cpu(), batch.attention_mask.cpu(), batch.counted.cpu())
+
+
 def counted_logits(logits: Tensor, batch: TokenBatch) -> Tensor:
     """The logits of the positions that the loss counts, a row each."""
     return logits[:, :-1][batch.counted[:, :-1]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
-from auto_quantize_model.engine.capture.files import to_host
+from auto_quantize_model.engine.capture.named import to_host
 from auto_quantize_model.engine.capture.recording import UNSEEN, CapturedBatch, Head, names_of, recording
 from auto_quantize_model.engine.capture.units import REPRODUCED, one_by_one
 from auto_quantize_model.engine.machine.sharing import do_each_once
@@ -42,6 +42,12 @@ class Placement:
     host_bytes: float = 0.0
     """On a CPU, device and host are one, and only the first number counts."""
     files: CaptureFiles | None = None
+
+
+class RowSource(Protocol):
+    """Where the rows of batches are that are not in this process's memory."""
+
+    def read_part(self, index: int, names: Iterable[str], /) -> CapturedBatch: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,10 +86,23 @@ class Captured:
         self._heads: dict[int, Head] = {}
         self._in_files: set[int] = set()
         """The batches whose rows are in files alone."""
+        self._source: RowSource | None = placement.files
         self._rows_apart = False
         self._problems: dict[str, str] = {}
         self._waiting = Counter(name for group in layout.groups for name in set(names_of(group)))
         """How many groups have still to take what is kept under a name: several may be scored at one module."""
+
+    @classmethod
+    def of_heads(
+        cls, layout: Layout, scored: Iterable[int], heads: Mapping[int, Head], source: RowSource | None = None
+    ) -> Captured:
+        """What others captured: rows are read where they are when a group is taken."""
+        captured = cls(layout, scored, Placement())
+        captured._source = source
+        captured._heads = dict(heads)
+        captured._in_files = set(heads)
+        captured._check()
+        return captured
 
     def fill(
         self, recorder: Recorder, batches: Sequence[TokenBatch], units: Sequence[Unit], progress: Progress
@@ -165,9 +184,8 @@ class Captured:
 
     def _part(self, index: int, group: Group) -> CapturedBatch:
         """What a batch has of a group."""
-        files = self._placement.files
-        if files is not None and index in self._in_files:
-            return files.read_part(index, names_of(group))
+        if self._source is not None and index in self._in_files:
+            return self._source.read_part(index, names_of(group))
         batch = self.batches.get(index)
         part = CapturedBatch(torch.empty(0), torch.empty(0))
         if batch is not None:
@@ -185,8 +203,7 @@ class Captured:
         """Once a pass: whether a batch comes out beside others as it does alone."""
         if len(unit) == 1 or self._rows_apart:
             return
-        if not recorder.differs_alone(unit) <= REPRODUCED:
-            raise RowsMeetError
+        check_rows_apart(recorder, unit)
         self._rows_apart = True
 
     def _keep(self, unit: Mapping[int, CapturedBatch]) -> None:
@@ -219,6 +236,12 @@ class Captured:
             self._problems.setdefault(name, f"'{name}' does not run for every batch")
         if bool(stack_on_host(head.outside for head in self._heads.values()).any()):
             raise NotCoveredError("positions outside the loss receive gradient, so the model is not causal")
+
+
+def check_rows_apart(recorder: Recorder, unit: Sequence[TokenBatch]) -> None:
+    """See that the batches that just ran come out as they do alone."""
+    if not recorder.differs_alone(unit) <= REPRODUCED:
+        raise RowsMeetError
 
 
 def stack_on_host(parts: Iterable[Tensor]) -> Tensor:

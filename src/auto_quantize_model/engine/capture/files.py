@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import json
 import shutil
 import time
@@ -16,9 +15,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from auto_quantize_model.engine.capture.calls import Call
 from auto_quantize_model.engine.capture.identity import ABOUT, digest
-from auto_quantize_model.engine.capture.recording import CapturedBatch, Head
+from auto_quantize_model.engine.capture.named import NamedTensors, on_host, to_named
 from auto_quantize_model.errors import CaseError, InputError, one_line
 from auto_quantize_model.interrupts import interrupts_prevail
 from auto_quantize_model.options import CAPTURE_DIR
@@ -26,12 +24,13 @@ from auto_quantize_model.reporting import no_notice
 from auto_quantize_model.whole_files import PART, replace_file, replace_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
+    from auto_quantize_model.engine.capture.recording import CapturedBatch, Head
     from auto_quantize_model.engine.capture.units import Unit
     from auto_quantize_model.reporting import Notice
 
@@ -40,7 +39,6 @@ SPARE_BYTES = 4 << 30
 """How much of what is in memory is written for a next run."""
 SPARE_SHARE = 0.04
 """How much of the time that capture takes may go into that: a disk may be slow, and few runs are interrupted."""
-_MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
 
 
 class DamagedCaptureError(CaseError):
@@ -87,7 +85,7 @@ class CaptureFiles:
 
     def write(self, index: int, batch: CapturedBatch) -> None:
         """Write a batch."""
-        tensors = _on_host(_named(batch))
+        tensors = on_host(to_named(batch))
         checksums = {name: _checksum(tensor) for name, tensor in tensors.items()}
         metadata = {_CHECKSUMS: json.dumps(checksums)}
         try:
@@ -98,35 +96,14 @@ class CaptureFiles:
 
     def read_head(self, index: int) -> Head:
         """What of a batch is no rows."""
-        names = self._checksums(index)
-        inner = {name: self._tensor(index, _INNER + name) for name in _after(_INNER, names)}
-        problems = {
-            name: self._tensor(index, _PROBLEM + name).numpy().tobytes().decode() for name in _after(_PROBLEM, names)
-        }
-        return Head(self._tensor(index, _MAXIMA), self._tensor(index, _OUTSIDE), inner, problems)
+        return self._tensors(index).head()
 
     def read_part(self, index: int, names: Iterable[str]) -> CapturedBatch:
         """What a batch has of some layers and modules."""
-        there = self._checksums(index)
-        nothing = torch.empty(0)
-        part = CapturedBatch(nothing, nothing)
-        for name in names:
-            if _INPUT + name in there:
-                part.inputs[name] = self._tensor(index, _INPUT + name)
-            gradients = list(self._gradients(index, name))
-            if gradients:
-                part.gradients[name] = gradients
-            of_call = list(_after(_call(name), there))
-            if of_call:
-                part.calls[name] = Call.from_named({each: self._tensor(index, _call(name) + each) for each in of_call})
-        return part
+        return self._tensors(index).part(names)
 
-    def _gradients(self, index: int, layer: str) -> Iterator[Tensor]:
-        names = self._checksums(index)
-        for number in itertools.count():
-            if _gradient(number, layer) not in names:
-                return
-            yield self._tensor(index, _gradient(number, layer))
+    def _tensors(self, index: int) -> NamedTensors:
+        return NamedTensors(self._checksums(index), lambda name: self._tensor(index, name))
 
     def _remove_unfinished(self) -> None:
         """Remove what killed processes had begun to write; who still writes holds the batch's lock."""
@@ -224,60 +201,6 @@ def _digest(batch: TokenBatch) -> str:
     parts = (batch.input_ids, batch.attention_mask, batch.counted)
     shape = str(tuple(batch.input_ids.shape)).encode()
     return digest(shape, *(part.cpu().numpy().tobytes() for part in parts))
-
-
-def _named(batch: CapturedBatch) -> dict[str, Tensor]:
-    return {
-        _MAXIMA: batch.maxima,
-        _OUTSIDE: batch.outside,
-        **{_INPUT + name: tensor for name, tensor in batch.inputs.items()},
-        **{
-            _gradient(number, name): tensor
-            for name, tensors in batch.gradients.items()
-            for number, tensor in enumerate(tensors)
-        },
-        **{
-            _call(name) + part: tensor for name, call in batch.calls.items() for part, tensor in call.to_named().items()
-        },
-        **{_INNER + name: maximum for name, maximum in batch.inner.items()},
-        **{
-            _PROBLEM + name: torch.frombuffer(bytearray(reason.encode()), dtype=torch.uint8)
-            for name, reason in batch.problems.items()
-        },
-    }
-
-
-def _after(prefix: str, names: Iterable[str]) -> Iterator[str]:
-    return (name.removeprefix(prefix) for name in names if name.startswith(prefix))
-
-
-def _call(module: str) -> str:
-    return f"call.{module}#"
-
-
-def _gradient(number: int, layer: str) -> str:
-    return f"gradient.{number}.{layer}"
-
-
-def _on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies on the host, waited for once and not tensor by tensor."""
-    # What several modules were called with is one tensor, and a file holds each by itself.
-    seen: set[int] = set()
-    copies: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        copies[name] = (tensor.clone() if id(tensor) in seen else to_host(tensor)).contiguous()
-        seen.add(id(tensor))
-    for device in {tensor.device for tensor in tensors.values() if tensor.device.type == "cuda"}:
-        torch.cuda.synchronize(device)
-    return copies
-
-
-def to_host(tensor: Tensor) -> Tensor:
-    """A copy in pinned memory, under way when this returns; what is on the host already is not copied."""
-    if tensor.device.type != "cuda":
-        return tensor
-    copy = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    return copy.copy_(tensor, non_blocking=True)
 
 
 def _checksum(tensor: Tensor) -> int:

@@ -15,7 +15,7 @@ ABOUT = "about.json"
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _CODE = (
-    *(f"engine/capture/{name}.py" for name in ("batches", "units", "probes", "recording", "files")),
+    *(f"engine/capture/{name}.py" for name in ("batches", "units", "probes", "recording", "named", "files")),
     "families/*.py",
 )
 _DIGITS = 24

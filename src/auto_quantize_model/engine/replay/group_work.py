@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
-from auto_quantize_model.engine.capture.files import to_host
+from auto_quantize_model.engine.capture.named import to_host
 from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.machine.products import product
 

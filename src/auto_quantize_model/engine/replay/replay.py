@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.reporting import Progress
     from auto_quantize_model.scores import Group, Status
 
-    _GroupScores = Mapping[FormatSize, GroupScore]
+    GroupScores = Mapping[FormatSize, GroupScore]
 
 
 @torch.inference_mode()
@@ -58,7 +58,7 @@ def replay(
     between them. Fewer `chunk_elements` take less memory. `operands` are what plain products may be rounded to; what
     runs again as a module stays in float32, for its differences are those of two outputs.
     """
-    work = _Replay(captured, loaded, plan, rows, formats, chunk_elements, counted or {}, operands)
+    work = Replay(captured, loaded, plan, rows, formats, chunk_elements, counted, operands)
     groups = captured.layout.groups
     if files is None or not files.shared:
         by_group = _score_alone(work, groups, files, progress)
@@ -68,8 +68,8 @@ def replay(
 
 
 def _score_alone(
-    work: _Replay, groups: Sequence[Group], files: ScoreFiles | None, progress: Progress
-) -> list[_GroupScores]:
+    work: Replay, groups: Sequence[Group], files: ScoreFiles | None, progress: Progress
+) -> list[GroupScores]:
     found = {} if files is None else {index: files.read(index) for index in range(len(groups)) if files.has(index)}
     left = [index for index in range(len(groups)) if index not in found]
     begun = map(work.begin, work.rows(groups[index] for index in left))
@@ -82,8 +82,8 @@ def _score_alone(
 
 
 def _score_between_processes(
-    work: _Replay, groups: Sequence[Group], files: ScoreFiles, progress: Progress
-) -> list[_GroupScores]:
+    work: Replay, groups: Sequence[Group], files: ScoreFiles, progress: Progress
+) -> list[GroupScores]:
     scored = [0]
 
     def score(index: int) -> Callable[[], None]:
@@ -102,12 +102,12 @@ def _score_between_processes(
     return [files.read(index) for index in range(len(groups))]
 
 
-def _finish(begun: _Begun | _NotCovered) -> _GroupScores:
+def _finish(begun: _Begun | _NotCovered) -> GroupScores:
     return begun.finish()
 
 
-class _Replay:
-    """What the work on every group shares."""
+class Replay:
+    """What the work on every group shares, and the work on one."""
 
     def __init__(
         self,
@@ -116,10 +116,11 @@ class _Replay:
         plan: PassPlan,
         rows: Rows,
         formats: Mapping[str, FormatQuantizers],
-        chunk_elements: int | None,
-        counted: Mapping[int, Tensor],
-        operands: Operands,
+        chunk_elements: int | None = None,
+        counted: Mapping[int, Tensor] | None = None,
+        operands: Operands = "float32",
     ) -> None:
+        """What is asked of the replay as a whole; see `replay`."""
         self.wanted = plan.format_sizes(formats)
         self._captured = captured
         self._loaded = loaded
@@ -129,8 +130,13 @@ class _Replay:
         self._chunk_elements = chunk_elements
         self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
         self._inner = captured.inner_maxima()
-        self._counted = counted
+        self._counted = counted or {}
         self._operands = operands
+
+    @torch.inference_mode()
+    def score(self, group: Group) -> GroupScores:
+        """One group by itself."""
+        return self.begin(self.take(group)).finish()
 
     def rows(self, groups: Iterable[Group]) -> Iterator[GroupRows]:
         """What each group saw; from disk, while the group before is worked on."""
@@ -177,7 +183,7 @@ class _NotCovered:
     def __init__(self, score: GroupScore, wanted: Sequence[FormatSize]) -> None:
         self._scores = dict.fromkeys(wanted, score)
 
-    def finish(self) -> _GroupScores:
+    def finish(self) -> GroupScores:
         """The same for every case."""
         return self._scores
 
@@ -192,7 +198,7 @@ class _Begun:
         self._rows = rows
         self._wanted = wanted
 
-    def finish(self) -> _GroupScores:
+    def finish(self) -> GroupScores:
         """Wait for the products, and make the scores of them."""
         scores: dict[FormatSize, GroupScore] = {}
         for work in self.work:

@@ -1,0 +1,1 @@
+"""A pass on several hosts that are network namespaces of this machine, some of which come to harm."""
