@@ -11,6 +11,7 @@ from auto_quantize_model.engine.cluster.crew import Call, Task
 from auto_quantize_model.engine.cluster.worker import has_rows
 from auto_quantize_model.engine.measurement.maxima import Maxima
 from auto_quantize_model.engine.pass_files import PassScores
+from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.replay.score_files import ScoreFiles
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.reporting import Progress
+
+
+_MOST_LOSSES = 100
+"""How often a replay may find that what it needs is gone: a host that is lost takes that of some tasks with it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class PassWork:
         """By unit and group."""
         self._held: Ref | None = None
         self._maxima: Maxima | None = None
+        self._losses = 0
 
     @property
     def complete(self) -> bool:
@@ -125,6 +131,9 @@ class PassWork:
 
     def inputs_lost(self, alive: set[str]) -> None:
         """Have the units captured again whose rows were on a host that is gone; all, should that explain nothing."""
+        self._losses += 1
+        if self._losses > _MOST_LOSSES:
+            raise CaseError("the hosts of the cluster lose what they captured again and again; see Ray's logs there")
         gone = [unit for unit in self._parts if self._nodes[unit] not in alive] or list(self._parts)
         for unit in gone:
             del self._parts[unit], self._nodes[unit]
