@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+MOST_WAITS = 2000
+"""Far more than any pass of these tests takes."""
+
+
 @dataclasses.dataclass(eq=False)
 class Ref:
     """A value on a host, or to come."""
@@ -55,6 +59,7 @@ class StandIn:
         self.done: list[tuple[str, str]] = []
         """Which method was called where, in turn."""
         self.closed = False
+        self._waits = 0
         self._before = before
         self._calls: list[Called] = []
 
@@ -80,6 +85,8 @@ class StandIn:
 
     def wait(self, refs: Sequence[Ref], _seconds: float) -> list[Ref]:
         """One call is done at a time, in turns between the hosts."""
+        self._waits += 1
+        assert self._waits < MOST_WAITS, "the pass goes round in a circle"
         while not any(ref.there for ref in refs):
             call = next((each for each in self._calls if each.actor.place.node not in self.silent), None)
             if call is None:

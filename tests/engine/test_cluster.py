@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -121,9 +122,20 @@ def test_a_host_that_is_lost_costs_its_work_alone(
 def test_what_was_captured_on_a_host_that_is_gone_is_captured_again(
     on: Callable[..., Any], suite: Suite, expected: dict[str, str]
 ) -> None:
-    cluster = StandIn(2, at("replay", 4, lose))
+    there: list[int] = []
+
+    def lose_a_capturer(cluster: StandIn, _node: str) -> None:
+        captured = collections.Counter(node for node, method in cluster.done if method == "capture")
+        assert len(captured) > 1
+        node = max(captured, key=captured.__getitem__)
+        there.append(captured[node])
+        cluster.lose(node)
+
+    cluster = StandIn(4, at("replay", 2, lose_a_capturer))
     assert on(cluster, suite)[0] == expected
-    assert [method for _, method in cluster.done].count("capture") > units_of(suite)
+    # What the others captured is still there, however many tasks find out that some is not.
+    units = units_of(suite)
+    assert units < [method for _, method in cluster.done].count("capture") <= units + there[0]
 
 
 def units_of(suite: Suite) -> int:

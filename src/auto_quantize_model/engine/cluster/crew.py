@@ -68,8 +68,8 @@ class Work(Protocol):
     def done(self, task: Task, refs: Sequence[Ref], node: str) -> None:
         """Called once a task, with what came of it and on which host that is."""
 
-    def inputs_lost(self, alive: set[str]) -> None:
-        """What lay on other hosts than these is gone."""
+    def inputs_lost(self, task: Task, alive: set[str]) -> None:
+        """What a task needs is gone: what lay on other hosts than these is."""
 
 
 @dataclasses.dataclass(eq=False, slots=True)
@@ -232,7 +232,7 @@ class Crew:
             work.done(task, waiting.refs, hand.place.node)
         except LostInputError:
             hand.tasks.remove(task)
-            work.inputs_lost(self._cluster.alive())
+            work.inputs_lost(task, self._cluster.alive())
             self._again(task, work)
         else:
             hand.tasks.remove(task)

@@ -11,6 +11,7 @@ from auto_quantize_model.engine.cluster.crew import Call, Task
 from auto_quantize_model.engine.cluster.worker import has_rows
 from auto_quantize_model.engine.measurement.maxima import Maxima
 from auto_quantize_model.engine.pass_files import PassScores
+from auto_quantize_model.errors import CaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.replay.score_files import ScoreFiles
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.reporting import Progress
+
+
+_MOST_LOSSES = 20
+"""How often a pass may find that what was captured is gone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class PassWork:
         """By unit and group."""
         self._held: Ref | None = None
         self._maxima: Maxima | None = None
+        self._losses = 0
+        self._given: dict[int, int] = {}
+        """How many losses there had been when a group was last given to a worker."""
 
     @property
     def complete(self) -> bool:
@@ -118,6 +126,7 @@ class PassWork:
             unit = self._pass.units[task.number]
             rows = has_rows(self._pass.plan, unit, calls=self._pass.calls)
             return Call([unit], returns=1 + len(self._pass.layout.groups) * rows)
+        self._given[task.number] = self._losses
         parts = [self._parts[unit][task.number] for unit in sorted(self._parts)]
         return Call([task.number, *parts], held=self._held)
 
@@ -126,8 +135,14 @@ class PassWork:
         take: Callable[[int, Sequence[Ref], str], None] = self._captured if task.kind == "capture" else self._replayed
         take(task.number, refs, node)
 
-    def inputs_lost(self, alive: set[str]) -> None:
+    def inputs_lost(self, task: Task, alive: set[str]) -> None:
         """Have the units captured again whose rows were on a host that is gone; all, should that explain nothing."""
+        if self._given.get(task.number) != self._losses:
+            # It was given what was found to be lost since.
+            return
+        self._losses += 1
+        if self._losses > _MOST_LOSSES:
+            raise CaseError("the hosts of the cluster lose what they captured again and again; see Ray's logs there")
         gone = [unit for unit in self._parts if self._nodes[unit] not in alive] or list(self._parts)
         for unit in gone:
             del self._parts[unit], self._nodes[unit]
