@@ -128,6 +128,8 @@ class GroupScore:
     `predicted_kl` can never be."""
     row_kl: Samples | None = None
     """The KL divergence in nats that each scored caption would have if its rows' errors were on their own."""
+    padding_sets_maximum: bool = False
+    """Whether the maximum that its inputs are quantized by comes from positions that only fill a batch up."""
     kl_log_spread: float = 0.0
     """How far `predicted_kl` may be off beside what captions leave open: a standard deviation of its logarithm."""
     measured: Measured | None = None

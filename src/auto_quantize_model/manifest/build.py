@@ -192,6 +192,7 @@ def _entry(
         **_cost_weight(score.group),
         "modules": list(score.group.members),
         **_boundary(score.group),
+        **({"padding_sets_maximum": True} if score.padding_sets_maximum and name in rank_of else {}),
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
         **sure.get(name, NOT_KNOWN),

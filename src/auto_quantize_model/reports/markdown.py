@@ -9,7 +9,7 @@ from auto_quantize_model import quoting
 from auto_quantize_model.flags import both_flags
 from auto_quantize_model.manifest.older import is_older
 from auto_quantize_model.quoting import code
-from auto_quantize_model.reports import doubtful, enough_captions, top_groups
+from auto_quantize_model.reports import doubtful, enough_captions, padded_maxima, top_groups
 from auto_quantize_model.reports.headline import ranked, sentences
 from auto_quantize_model.reports.markdown_table import markdown_table
 from auto_quantize_model.reports.rows import rows
@@ -141,6 +141,7 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     if "measured" in manifest:
         # The predictions of the first schema are another estimate.
         yield from doubtful.lines(layers)
+        yield from padded_maxima.lines(layers)
     if newer and manifest.get("statistics") is not None:
         yield from enough_captions.lines(manifest["statistics"])
     yield ""

@@ -27,6 +27,7 @@ ADDED_KEYS = (
     "modules",
     "score_boundary",
     "cost_weight",
+    "padding_sets_maximum",
     "reason",
     "weight_share",
 )

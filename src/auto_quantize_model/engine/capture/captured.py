@@ -143,7 +143,14 @@ class Captured:
 
     def maxima(self) -> NDArray[np.float32]:
         """Every group's maximum in every batch."""
-        stacked = stack_on_host(self._heads[index].maxima for index in sorted(self._heads))
+        return self._by_group(lambda head: head.maxima)
+
+    def unpadded_maxima(self) -> NDArray[np.float32]:
+        """The same without padding; of modules that run again it is not known, and they are as with it."""
+        return self._by_group(lambda head: head.unpadded)
+
+    def _by_group(self, of_head: Callable[[Head], Tensor]) -> NDArray[np.float32]:
+        stacked = stack_on_host(of_head(self._heads[index]) for index in sorted(self._heads))
         values: NDArray[np.float32] = stacked.T.clamp(min=0).numpy()
         return values
 
@@ -209,7 +216,7 @@ class Captured:
     def _keep(self, unit: Mapping[int, CapturedBatch]) -> None:
         files = self._placement.files
         for index, batch in unit.items():
-            self._heads[index] = Head(batch.maxima, batch.outside, batch.inner, batch.problems)
+            self._heads[index] = batch.head
             if files is not None:
                 files.write(index, batch)
         # The rows of a unit are parts of the same tensors, so they go to one place.

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_MAXIMA, _OUTSIDE, _INPUT, _INNER, _PROBLEM = "maxima", "outside", "input.", "inner.", "problem."
+_MAXIMA, _UNPADDED, _OUTSIDE = "maxima", "unpadded", "outside"
+_INPUT, _INNER, _PROBLEM = "input.", "inner.", "problem."
 
 
 class NamedTensors:
@@ -29,7 +30,9 @@ class NamedTensors:
         """What of the batch is no rows."""
         inner = {name: self._get(_INNER + name) for name in self._after(_INNER)}
         problems = {name: self._get(_PROBLEM + name).numpy().tobytes().decode() for name in self._after(_PROBLEM)}
-        return Head(self._get(_MAXIMA), self._get(_OUTSIDE), inner, problems)
+        maxima = self._get(_MAXIMA)
+        unpadded = self._get(_UNPADDED) if _UNPADDED in self._names else maxima
+        return Head(maxima, self._get(_OUTSIDE), inner, problems, unpadded)
 
     def part(self, names: Iterable[str]) -> CapturedBatch:
         """What the batch has of some layers and modules."""
@@ -60,6 +63,7 @@ def to_named(batch: CapturedBatch) -> dict[str, Tensor]:
     """Every tensor of a batch, and what else there is of it as tensors."""
     return {
         _MAXIMA: batch.maxima,
+        **({} if batch.unpadded is None else {_UNPADDED: batch.unpadded}),
         _OUTSIDE: batch.outside,
         **{_INPUT + name: tensor for name, tensor in batch.inputs.items()},
         **{

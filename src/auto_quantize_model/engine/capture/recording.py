@@ -48,6 +48,14 @@ class CapturedBatch:
     """The absolute maxima that input quantizers inside such a module saw, by their names."""
     problems: dict[str, str] = dataclasses.field(default_factory=dict)
     """Why there is nothing to score a group with, by its name."""
+    unpadded: Tensor | None = None
+    """The maxima without padding; None where they are the same."""
+
+    @property
+    def head(self) -> Head:
+        """What of it is no rows."""
+        unpadded = self.maxima if self.unpadded is None else self.unpadded
+        return Head(self.maxima, self.outside, self.inner, self.problems, unpadded)
 
     @property
     def nbytes(self) -> int:
@@ -74,6 +82,8 @@ class Head:
     outside: Tensor
     inner: Mapping[str, Tensor]
     problems: Mapping[str, str]
+    unpadded: Tensor
+    """The maxima without padding."""
 
 
 @contextlib.contextmanager
@@ -101,6 +111,8 @@ class Recorder:
         self._positions: list[int] = []
         self._counts: list[int] = []
         self._rows = self._other_rows = self._states = torch.empty(0)
+        self._real: Tensor | None = None
+        """Which positions are no padding; None where none is."""
         self._begin_empty()
 
     def record(self, batches: Sequence[TokenBatch], *, scoring: bool) -> list[CapturedBatch]:
@@ -185,6 +197,8 @@ class Recorder:
         self._counts = [batch.loss_tokens for batch in batches] if scoring else []
         counted = torch.cat([batch.counted.flatten() for batch in batches])
         self._rows, self._other_rows = counted.nonzero().squeeze(1), (~counted).nonzero().squeeze(1)
+        real = torch.cat([batch.attention_mask.flatten().bool() for batch in batches])
+        self._real = None if bool(real.all()) else real
         self._begin_empty()
 
     def _begin_empty(self) -> None:
@@ -194,6 +208,7 @@ class Recorder:
         self._copies: dict[int, tuple[Tensor, Tensor]] = {}
         self._maxima: dict[str, Tensor] = {}
         """Of each batch; of modules that are more than a product there is but one."""
+        self._unpadded: dict[str, Tensor] = {}
         self._outside: list[Tensor] = []
         self._inputs: list[dict[str, Tensor]] = [{} for _ in self._counts]
         self._gradients: list[dict[str, list[Tensor]]] = [{} for _ in self._counts]
@@ -205,10 +220,11 @@ class Recorder:
         device = self._loaded.device
         unseen, none = torch.full((len(self._positions),), UNSEEN, device=device), torch.zeros((), device=device)
         # Of modules that are more than a product, the batches that run together have one maximum.
-        maxima = [
-            self._maxima.get(group.name, unseen).to(device).float().expand(len(self._positions))
-            for group in self._layout.groups
-        ]
+        whole = {group.name: self._maxima.get(group.name, unseen) for group in self._layout.groups}
+        maxima, unpadded = (
+            torch.stack([each.to(device).float().expand(len(self._positions)) for each in of_groups.values()], dim=1)
+            for of_groups in (whole, {name: self._unpadded.get(name, maximum) for name, maximum in whole.items()})
+        )
         outside = [each.to(device).float() for each in self._outside]
         # Several groups may be scored at one module.
         lost, kept = set[str](), set[str]()
@@ -224,8 +240,9 @@ class Recorder:
                 calls=_without(self._calls, lost),
                 inner={name: maximum.float() for name, maximum in self._inner.items()},
                 problems=self._problems,
+                unpadded=None if self._real is None else unpadded[number],
             )
-            for number, of_batch in enumerate(torch.stack(maxima, dim=1))
+            for number, of_batch in enumerate(maxima)
         ]
         # What the model ran with must not outlive the batch.
         self._begin_empty()
@@ -258,12 +275,19 @@ class Recorder:
                 return
             self._seen[group.name] = inputs[0]
             values = inputs[0].detach().flatten(0, -2)
-            self._maxima[group.name] = torch.stack([part.abs().amax() for part in values.split(self._positions)])
+            largest = values.abs().amax(dim=1)
+            self._maxima[group.name] = self._of_batches(largest)
+            if self._real is not None:
+                real = largest.masked_fill(~self._real.to(largest.device), 0)
+                self._unpadded[group.name] = self._of_batches(real)
             if self._scoring:
                 for taken, part in zip(self._inputs, self._counted_of_each(values), strict=True):
                     taken[group.name] = part
 
         return hook
+
+    def _of_batches(self, of_positions: Tensor) -> Tensor:
+        return torch.stack([part.amax() for part in of_positions.split(self._positions)])
 
     def _on_call(self, name: str, group: Group) -> Any:
         def hook(_module: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:

@@ -29,8 +29,9 @@ def packed(taken: Mapping[int, CapturedBatch], group: Group) -> Part:
 
 def head_of(batch: CapturedBatch) -> Head:
     """What of a batch is no rows, on the host."""
-    inner = {name: tensor.cpu() for name, tensor in batch.inner.items()}
-    return Head(batch.maxima.cpu(), batch.outside.cpu(), inner, batch.problems)
+    head = batch.head
+    inner = {name: tensor.cpu() for name, tensor in head.inner.items()}
+    return Head(head.maxima.cpu(), head.outside.cpu(), inner, head.problems, head.unpadded.cpu())
 
 
 class Parts:

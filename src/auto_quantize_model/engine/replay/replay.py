@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +14,13 @@ from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
 from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated_ways, inner_of
 from auto_quantize_model.engine.replay.rounded_work import RoundedWork
-from auto_quantize_model.engine.replay.variants import input_variants
+from auto_quantize_model.engine.replay.variants import input_maximum, input_variants
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
 from auto_quantize_model.statistics.predicted_kl import caption_kl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -129,6 +130,7 @@ class Replay:
         self._formats = formats
         self._chunk_elements = chunk_elements
         self._maxima = dict(zip((group.name for group in captured.layout.groups), captured.maxima(), strict=True))
+        self._unpadded = dict(zip(self._maxima, captured.unpadded_maxima(), strict=True))
         self._inner = captured.inner_maxima()
         self._counted = counted or {}
         self._operands = operands
@@ -153,7 +155,7 @@ class Replay:
         problem = self._captured.problems.get(group.name)
         if problem is not None:
             return _NotCovered(GroupScore.not_covered(group, problem), self.wanted)
-        begun = _Begun(group, self._plan, self._rows, self.wanted)
+        begun = _Begun(group, self._plan, self._rows, self.wanted, self._padded(group))
         if seen.complete:
             by_module = [each for each in self.wanted if group.scored_at or self._formats[each[0]].by_module]
             products = [each for each in self.wanted if each not in by_module]
@@ -162,6 +164,18 @@ class Replay:
             if by_module:
                 begun.work.append(self._begin_module(seen, by_module))
         return begun
+
+    def _padded(self, group: Group) -> set[FormatSize]:
+        """For which cases the maximum of the group's input comes from padding."""
+        found = set()
+        for each in self.wanted:
+            quantizers, size = self._formats[each[0]], self._plan.sizes[each[1]]
+            whole, real = (
+                input_maximum(quantizers, of_group[group.name], size) for of_group in (self._maxima, self._unpadded)
+            )
+            if whole is not None and real is not None and whole > real:
+                found.add(each)
+        return found
 
     def _begin_products(self, seen: GroupRows, wanted: Sequence[FormatSize]) -> GroupWork:
         modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
@@ -191,8 +205,11 @@ class _NotCovered:
 class _Begun:
     """A group whose products are under way."""
 
-    def __init__(self, group: Group, plan: PassPlan, rows: Rows, wanted: Sequence[FormatSize]) -> None:
+    def __init__(
+        self, group: Group, plan: PassPlan, rows: Rows, wanted: Sequence[FormatSize], padded: Collection[FormatSize]
+    ) -> None:
         self.work: list[GroupWork | ModuleWork] = []
+        self._padded = padded
         self._group = group
         self._plan = plan
         self._rows = rows
@@ -212,7 +229,8 @@ class _Begun:
         return {key: scores.get(key) or self._score(key, nothing, None) for key in self._wanted}
 
     def _score(self, key: FormatSize, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None) -> GroupScore:
-        return _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, work)
+        score = _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, work)
+        return dataclasses.replace(score, padding_sets_maximum=True) if key in self._padded else score
 
 
 def _group_score(

@@ -121,6 +121,7 @@ def _to_json(score: GroupScore) -> dict[str, Any]:
         "row_kl": _listed(score.row_kl),
         "status": score.status,
         "reason": score.reason,
+        "padding_sets_maximum": score.padding_sets_maximum,
         "split": None if score.split is None else [score.split.weights, score.split.activations],
     }
 
@@ -136,6 +137,7 @@ def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
         row_kl=_array(values["row_kl"]),
         status=values["status"],
         reason=values["reason"],
+        padding_sets_maximum=values["padding_sets_maximum"],
         split=None if values["split"] is None else Split(*values["split"]),
     )
 
