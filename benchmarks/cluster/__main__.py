@@ -47,9 +47,9 @@ def cut_off(number: int) -> Callable[[Sequence[Host]], None]:
     return lambda all_hosts: all_hosts[number].cut_off()
 
 
-def slow_down(number: int) -> Callable[[Sequence[Host]], None]:
-    """A host runs a tenth of the time."""
-    return lambda all_hosts: all_hosts[number].slow_down()
+def slow_down(number: int, stopped: float, running: float) -> Callable[[Sequence[Host]], None]:
+    """A host stands still in turns, for so many seconds each."""
+    return lambda all_hosts: all_hosts[number].slow_down(stopped, running)
 
 
 SCENARIOS = (
@@ -57,10 +57,11 @@ SCENARIOS = (
     Scenario("one killed in capture", (("capture", 0.5, kill(2)),)),
     Scenario("one killed in replay", (("replay", 0.3, kill(2)),)),
     Scenario("one cut off in replay", (("replay", 0.3, cut_off(2)),)),
-    Scenario("one slow from the capture on", (("capture", 0.3, slow_down(3)),)),
+    Scenario("one slow from the capture on", (("capture", 0.3, slow_down(3, 0.9, 0.1)),)),
     Scenario(
         "one killed, one cut off, one slow",
-        (("capture", 0.3, slow_down(3)), ("capture", 0.6, kill(1)), ("replay", 0.3, cut_off(2))),
+        # The slow one is left alone with it, so it is slow by half.
+        (("capture", 0.3, slow_down(3, 0.5, 0.5)), ("capture", 0.6, kill(1)), ("replay", 0.3, cut_off(2))),
     ),
 )
 

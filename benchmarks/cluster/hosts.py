@@ -71,7 +71,7 @@ class Host:
         """As if its cable were pulled."""
         _run("ip", "link", "set", self.link, "down")
 
-    def slow_down(self, stopped: float = 0.9, running: float = 0.1) -> None:
+    def slow_down(self, stopped: float, running: float) -> None:
         """Let everything on it run only a part of the time, until it is removed."""
         over = self._slow = threading.Event()
 

@@ -272,7 +272,7 @@ class Crew:
         self._last_loss = f"{hand.place}: {reason}"
         # A host that is gone needs no second look; one that is there may be given another worker.
         self._looked = float("-inf")
-        others = f"; its {len(hand.tasks)} tasks go to others" if hand.tasks else ""
+        others = "; what it had to do goes to others" if hand.tasks else ""
         self._notice(f"cluster: the worker on {hand.place} is gone{others} ({reason})")
         for task in hand.tasks:
             self._ended[task] += 1
