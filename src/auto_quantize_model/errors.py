@@ -73,7 +73,19 @@ _OF_MEMORY = ("failed to map segment", "cannot allocate memory", "can't allocate
 
 def _is_of_memory(error: BaseException) -> bool:
     said = str(error).lower()
-    return isinstance(error, MemoryError) or any(each in said for each in _OF_MEMORY)
+    if isinstance(error, MemoryError) or any(each in said for each in _OF_MEMORY):
+        return True
+    # What compiled code makes of a MemoryError that it lost.
+    return isinstance(error, SystemError) and "without exception set" in said and _is_limited()
+
+
+def _is_limited() -> bool:
+    """Whether this process may not have all the memory that there is; not known where there is no such limit."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def one_line(error: BaseException, most: int | None = None) -> str:

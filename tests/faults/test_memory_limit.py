@@ -42,3 +42,14 @@ def test_what_lacks_memory_is_no_bug(error: Exception) -> None:
     said = describe_bug(error, "report it")
     assert said.startswith("out of memory (")
     assert "a bug" not in said
+
+
+@pytest.mark.parametrize("limited", [True, False])
+def test_an_error_that_compiled_code_lost_is_one_of_memory_only_under_a_limit(
+    monkeypatch: pytest.MonkeyPatch, limited: bool
+) -> None:
+    monkeypatch.setattr("auto_quantize_model.errors._is_limited", lambda: limited)
+    with pytest.raises(SystemError) as caught:
+        raise SystemError("error return without exception set")
+    said = describe_bug(caught.value, "report it")
+    assert said.startswith("out of memory (") is limited

@@ -42,6 +42,8 @@ def commands(**values: Any) -> Commands:
         "capture_dir": None,
         "capture_memory": None,
         "measure": MeasureSettings(),
+        "cluster": None,
+        "cluster_gpus": 1,
     }
     return Commands(SuiteCase(suite, case), Options(**{**nothing, **values}))
 

@@ -210,6 +210,8 @@ class TestGpus:
             model_paths={},
             keep_capture=False,
             fresh=False,
+            cluster=None,
+            cluster_gpus=1,
             capture_dir=None,
             capture_memory=None,
             measure=MeasureSettings(),
