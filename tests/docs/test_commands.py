@@ -198,7 +198,8 @@ def parse(words: Words, request: pytest.FixtureRequest) -> None:
 
 def check_script(words: Words) -> None:
     """A script of the repository exists and has the options; it is only read, for most would import torch."""
-    place = ROOT.joinpath(*words[1].split(".")).with_suffix(".py") if words[0] == "-m" else ROOT / words[0]
+    place = ROOT.joinpath(*words[1].split(".")) if words[0] == "-m" else ROOT / words[0]
+    place = place if place.exists() else place.with_suffix(".py")
     files = sorted(place.glob("*.py")) if place.is_dir() else [place]
     wanted = {word.partition("=")[0] for word in words[1:] if word.startswith("--")}
     assert wanted <= {option for file in files for option in options_of(file)}
