@@ -124,8 +124,9 @@ def _with_texts(recipe: Recipe, arguments: argparse.Namespace) -> Recipe:
     """With the captions that were scored, for `recipe.md` to quote, where the suite has just those."""
     from auto_quantize_model.captions.samples import captions_sha256
 
-    manifest = recipe.choice.sources[0].manifest
-    calibration = manifest["calibration"]
+    if not any(each.deciding for each in recipe.open_groups):
+        return recipe
+    calibration = recipe.choice.sources[0].manifest["calibration"]
     try:
         suite = _suite(arguments, [f"suite.models=[{recipe.choice.model}]"])
         case = next(each for each in suite.cases if each.size == recipe.choice.size)

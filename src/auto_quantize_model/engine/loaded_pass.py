@@ -15,9 +15,12 @@ from auto_quantize_model.engine.capture.units import may_join, run_together
 from auto_quantize_model.engine.machine.devices import devices_of
 from auto_quantize_model.engine.machine.environment import describe_environment
 from auto_quantize_model.engine.memory import predict
+from auto_quantize_model.engine.replay.rows import describe_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
 
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.engine.capture.batches import TokenBatch
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.engine.capture.units import Unit
     from auto_quantize_model.engine.machine.operands import Operands
     from auto_quantize_model.engine.memory import Needs
+    from auto_quantize_model.engine.replay.rows import Rows
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import PassPlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
@@ -69,6 +73,16 @@ class LoadedPass:
             "environment": describe_environment(self.device),
             "code": code_version(),
         }
+
+    @property
+    def rows(self) -> Rows:
+        """Where each row of the scored batches comes from."""
+        return describe_rows(self.plan, self.batches, self.plan.scored)
+
+    @property
+    def counted(self) -> dict[int, Tensor]:
+        """Of each scored batch, which of its positions those rows are."""
+        return {index: self.batches[index].counted.flatten().nonzero().squeeze(1) for index in self.plan.scored}
 
     @property
     def calls(self) -> bool:

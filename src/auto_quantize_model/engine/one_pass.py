@@ -14,7 +14,6 @@ from auto_quantize_model.engine.measurement.maxima import Maxima
 from auto_quantize_model.engine.memory import has_room, plans
 from auto_quantize_model.engine.pass_files import PassFiles, PassScores
 from auto_quantize_model.engine.replay.replay import replay
-from auto_quantize_model.engine.replay.rows import describe_rows
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.families.device_memory import release_memory
 from auto_quantize_model.reporting import Reporting, no_notice
@@ -108,13 +107,13 @@ def _capture_and_replay(work: LoadedPass, files: PassFiles, plan: MemoryPlan, re
         captured,
         work.loaded,
         work.plan,
-        describe_rows(work.plan, work.batches, scored),
+        work.rows,
         work.formats,
         reporting.progress,
         files=files.scores,
         chunk_elements=plan.chunk_elements,
         operands=work.operands,
-        counted={index: work.batches[index].counted.flatten().nonzero().squeeze(1) for index in scored},
+        counted=work.counted,
     )
     return PassScores(scores, maxima)
 

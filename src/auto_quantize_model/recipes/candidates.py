@@ -142,26 +142,23 @@ class Candidates:
         """What the probes saw: part, pair, probe, caption; None where a source has no sums."""
         if any(source.sums is None for source in self.sources):
             return None
-        shape = next(iter(self.sources[0].sums.groups.values())).shape  # type: ignore[union-attr]
-        result = np.zeros((*self.predicted.shape, *shape))
-        for row, part in enumerate(self.parts):
-            for column, source in enumerate(self.sources):
-                assert source.sums is not None  # noqa: S101  for the type checker
-                if np.isfinite(self.predicted[row, column]):
-                    result[row, column] = sum(source.sums.groups[name] for name in part.names)
-        return result
+        return self._table([source.sums.groups for source in self.sources if source.sums is not None])
 
     @functools.cached_property
     def added(self) -> Floats | None:
         """What each caption adds to a predicted KL, in nats: part, pair, caption; None where a source has no sums."""
-        if self.signed is None:
+        if any(source.sums is None for source in self.sources):
             return None
-        result = np.zeros((*self.predicted.shape, self.signed.shape[-1]))
+        return self._table([source.sums.kl for source in self.sources if source.sums is not None])
+
+    def _table(self, of_sources: Sequence[Mapping[str, Floats]]) -> Floats:
+        """Part, pair, and whatever each source has of a group: added up over a part's groups, zeros for `none`."""
+        shape = next(iter(of_sources[0].values())).shape
+        result = np.zeros((*self.predicted.shape, *shape))
         for row, part in enumerate(self.parts):
-            for column, source in enumerate(self.sources):
-                assert source.sums is not None  # noqa: S101  for the type checker
+            for column, of_groups in enumerate(of_sources):
                 if np.isfinite(self.predicted[row, column]):
-                    result[row, column] = sum(source.sums.kl[name] for name in part.names)
+                    result[row, column] = sum(of_groups[name] for name in part.names)
         return result
 
     @functools.cached_property

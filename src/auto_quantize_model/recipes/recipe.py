@@ -88,11 +88,11 @@ class Recipe:
         """Whether a module is one linear layer; experts stack the weights of many."""
         return bool(self.choice.sources[0].manifest["layers"][module]["module_type"] == _LINEAR)
 
-    def names_of(self, module: str) -> list[str]:
-        """What the runtime knows a module by: where the checkpoint's files call it otherwise, that may be several."""
+    def names_of(self, modules: Iterable[str]) -> list[str]:
+        """What the runtime knows modules by: where the checkpoint's files call one otherwise, that may be several."""
         ways = ("modules",) if self.runtime is None else self.runtime.names
-        names = {"modules": module, "checkpoint": self._checkpoint_names.get(module, module)}
-        return list(dict.fromkeys(names[way] for way in ways))
+        names = ({"modules": each, "checkpoint": self._checkpoint_names.get(each, each)} for each in modules)
+        return list(dict.fromkeys(of_module[way] for of_module in names for way in ways))
 
     @property
     def beside(self) -> tuple[str, ...]:

@@ -59,14 +59,14 @@ def _missed(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         times = f"{measured / predicted:.2f} times what" if predicted else "more than what"
         missed.append(f"{code(row['layer'])} ({times} was predicted)")
     if missed:
-        yield f"Measured otherwise, which the measured KL then tells: {_listed(missed)}."
+        yield f"Measured otherwise, which the measured KL then tells: {listed(missed)}."
 
 
 def _wide(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     wide = [code(row["layer"]) for row in rows if _is_wide(row)]
     if wide:
         yield (
-            f"{len(wide)} of {len(rows)} predictions have a 95 % interval wider than a factor of two: {_listed(wide)}. "
+            f"{len(wide)} of {len(rows)} predictions have a 95 % interval wider than a factor of two: {listed(wide)}. "
             "More captions narrow it (`autoquant.score_size`), and more probes (`autoquant.probes`)."
         )
 
@@ -74,10 +74,11 @@ def _wide(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _large(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     large = [code(row["layer"]) for row in rows if _is_large(row)]
     if large:
-        yield f"Above {_LARGEST:g} nats a token for one group, which second order cannot tell: {_listed(large)}."
+        yield f"Above {_LARGEST:g} nats a token for one group, which second order cannot tell: {listed(large)}."
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """In one sentence, at most so many of them."""
     every = list(names)
     more = len(every) - _NAMED
     return ", ".join(every[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.quoting import code
+from auto_quantize_model.reports.doubtful import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,5 +22,5 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield (
         f"The largest input of {len(names)} of {len(rows)} groups is at a position that only fills a batch up, and "
         "inputs are scaled by it, as ModelOpt calibrates: another padding token, or other captions in a batch, would "
-        f"quantize them otherwise. `autoquant.batch_size: 1` calibrates without padding. They are {', '.join(names)}."
+        f"quantize them otherwise. `autoquant.batch_size: 1` calibrates without padding. They are {listed(names)}."
     )

@@ -112,7 +112,7 @@ class Recorder:
         self._counts: list[int] = []
         self._rows = self._other_rows = self._states = torch.empty(0)
         self._real: Tensor | None = None
-        """Which positions are no padding; None where none is."""
+        """Which positions are no padding; None where all are."""
         self._begin_empty()
 
     def record(self, batches: Sequence[TokenBatch], *, scoring: bool) -> list[CapturedBatch]:

@@ -148,19 +148,18 @@ class PassWorker:
         from auto_quantize_model.engine.capture.captured import Captured
         from auto_quantize_model.engine.cluster.packed import Parts
         from auto_quantize_model.engine.replay.replay import Replay
-        from auto_quantize_model.engine.replay.rows import describe_rows
 
-        work, scored = self._work, self._work.plan.scored
+        work = self._work
         self._parts = Parts()
-        captured = Captured.of_heads(work.layout, scored, heads, self._parts)
+        captured = Captured.of_heads(work.layout, work.plan.scored, heads, self._parts)
         with torch.inference_mode():
             self._replay = Replay(
                 captured,
                 work.loaded,
                 work.plan,
-                describe_rows(work.plan, work.batches, scored),
+                work.rows,
                 work.formats,
-                counted={index: work.batches[index].counted.flatten().nonzero().squeeze(1) for index in scored},
+                counted=work.counted,
                 operands=work.operands,
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -229,12 +228,18 @@ class _Begun:
         return {key: scores.get(key) or self._score(key, nothing, None) for key in self._wanted}
 
     def _score(self, key: FormatSize, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None) -> GroupScore:
-        score = _group_score(self._group, self._plan.sizes[key[1]], self._rows, sides, work)
-        return dataclasses.replace(score, padding_sets_maximum=True) if key in self._padded else score
+        size = self._plan.sizes[key[1]]
+        return _group_score(self._group, size, self._rows, sides, work, padded=key in self._padded)
 
 
 def _group_score(
-    group: Group, size: SizePlan, rows: Rows, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None
+    group: Group,
+    size: SizePlan,
+    rows: Rows,
+    sides: Mapping[Side, RowSums],
+    work: GroupWork | ModuleWork | None,
+    *,
+    padded: bool,
 ) -> GroupScore:
     sums = sides["both"]
     samples = rows.take(rows.sample, size.scored)
@@ -260,6 +265,7 @@ def _group_score(
         signed=signed,
         row_kl=_per_sample(samples, by_row, size.scored_samples),
         status=status,
+        padding_sets_maximum=padded,
         split=_split(size, rows, sides) if len(sides) > 1 else None,
     )
 

@@ -51,7 +51,7 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
             f"compressed-tensors has no format for the pair '{source.pair}' that is written here; leave it out"
         )
     return {
-        "targets": [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)],
+        "targets": recipe.names_of(recipe.modules_of(source.pair)),
         "weights": args,
         "input_activations": input_args,
         "output_activations": None,
@@ -108,5 +108,4 @@ def _one_scale_args(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
 def ignored(recipe: Recipe) -> list[str]:
     """What stays as it is: modules by their names, and other towers."""
     family = recipe.choice.sources[0].manifest["model"]["family"]
-    names = [name for module in recipe.unquantized_modules for name in recipe.names_of(module)]
-    return [*names, *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]
+    return [*recipe.names_of(recipe.unquantized_modules), *(_OTHER_TOWERS if family in _WITH_TOWERS else ())]

@@ -24,7 +24,7 @@ def hf_quant_config(recipe: Recipe) -> dict[str, Any]:
     configs = {source.pair: layer_config(source) for source in recipe.used}
     of_module = {module: config for pair, config in configs.items() for module in recipe.modules_of(pair)}
     order = [module for part in recipe.choice.parts for module in part.modules if module in of_module]
-    layers = {name: of_module[module] for module in order for name in recipe.names_of(module)}
+    layers = {name: of_module[module] for module in order for name in recipe.names_of([module])}
     distinct = list({json.dumps(each, sort_keys=True): each for each in layers.values()}.values())
     quantization: dict[str, Any] = {"quant_algo": None, "kv_cache_quant_algo": None}
     if len(distinct) > 1:
@@ -42,7 +42,7 @@ def hf_quant_config_json(recipe: Recipe) -> str:
 
 def _excluded(recipe: Recipe, quantized: Collection[str]) -> list[str]:
     """Patterns of all that is left as it is; what is not excluded is taken for quantized, a vision tower too."""
-    names = [name for module in recipe.unquantized_modules for name in recipe.names_of(module)]
+    names = recipe.names_of(recipe.unquantized_modules)
     return sorted({*(_pattern(name, quantized) for name in names), *(f"{place}*" for place in recipe.beside)})
 
 

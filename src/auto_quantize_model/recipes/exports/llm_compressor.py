@@ -35,6 +35,5 @@ def _group(recipe: Recipe, source: Source) -> dict[str, Any]:
         raise InputError(
             f"llm-compressor has no format for the pair '{source.pair}' that is written here; leave it out"
         )
-    targets = [name for module in recipe.modules_of(source.pair) for name in recipe.names_of(module)]
-    group: dict[str, Any] = {"targets": targets, "weights": weights}
+    group: dict[str, Any] = {"targets": recipe.names_of(recipe.modules_of(source.pair)), "weights": weights}
     return group if input_args is None else {**group, "input_activations": input_args}
