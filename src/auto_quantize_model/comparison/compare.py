@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
+from auto_quantize_model.comparison import measured_kl
 from auto_quantize_model.comparison.bands import MACHINE, choose_band
 from auto_quantize_model.comparison.causes import causes
 from auto_quantize_model.comparison.differences import ABSENT, Difference, differences_in
@@ -34,9 +35,6 @@ _OUTCOMES = ("num_quantized_layers", "layers", "autoquant_state")
 _GROUPS = "layer_sensitivity"
 _MEASURES: tuple[Measure, ...] = ("importance", "predicted_kl", "measured_kl")
 _WHOLE = "all quantized groups"
-LEAST_FOR_MEASURED = 0.02
-"""The least tolerance of a measured KL: what runs beside it decides last bits, and each may round an input to another
-value, which moved a whole case by up to 0.1 % and a single group by up to 0.5 %."""
 _OF_PREDICTED = 5
 """How much further than a score a predicted KL may move: its terms have signs, so that one input that another processor
 rounds to the other side moves their sum by more: 2.8 % of a group whose score moved by 0.03 %, of 16 captions."""
@@ -157,7 +155,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
     lone = list(_lone_groups(matching))
     unmeasured = [each for each in lone if partial and not _is_measured(each.new if each.old is ABSENT else each.old)]
     inputs = [*differences.inputs, *(each for each in lone if each not in unmeasured)]
-    groups = sorted(_group_changes(matching, band.group, _measured_alike(old, new)), key=_most_moved_first)
+    groups = sorted(_group_changes(matching, band, _measured_alike(old, new)), key=_most_moved_first)
     comparison = Comparison(
         verdict="within_noise",
         inputs=tuple(inputs),
@@ -165,7 +163,7 @@ def compare(baseline: Mapping[str, Any], manifest: Mapping[str, Any], tolerances
         circumstances=tuple(differences.circumstances),
         causes=causes((*inputs, *differences.circumstances), old, new),
         groups=tuple(groups),
-        measured=_measured_change(old, new, band.total),
+        measured=_measured_change(old, new, band),
         total_old=total_old,
         total_new=total_new,
         band=band,
@@ -285,36 +283,39 @@ def _measured_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return captions[0] is not None and captions[0] == captions[1]
 
 
-def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> GroupChange | None:
+def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], band: ChosenBand) -> GroupChange | None:
     before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
     if before is None or after is None or not _measured_alike(old, new):
         return None
-    return GroupChange(_WHOLE, "measured_kl", before, after, _agree(before, after, _for_measured(tolerance)))
+    within = measured_kl.agree(
+        mapping(old, "measured"), mapping(new, "measured"), band.total, elsewhere=_is_elsewhere(band)
+    )
+    return GroupChange(_WHOLE, "measured_kl", before, after, within)
 
 
-def _tolerance_of(measure: Measure, tolerance: float) -> float:
+def _is_within(measure: Measure, old: Mapping[str, Any], new: Mapping[str, Any], band: ChosenBand) -> bool:
     match measure:
         case "measured_kl":
-            return _for_measured(tolerance)
+            return measured_kl.agree(old, new, band.group, elsewhere=_is_elsewhere(band), key=measure)
         case "predicted_kl":
-            return min(tolerance * _OF_PREDICTED, _MOST_FOR_PREDICTED)
+            tolerance = min(band.group * _OF_PREDICTED, _MOST_FOR_PREDICTED)
         case _:
-            return tolerance
+            tolerance = band.group
+    return _agree(_measure(old, measure), _measure(new, measure), tolerance)
 
 
-def _for_measured(tolerance: float) -> float:
-    return max(tolerance, LEAST_FOR_MEASURED)
+def _is_elsewhere(band: ChosenBand) -> bool:
+    return band.name != "same_environment"
 
 
-def _group_changes(matching: Matching, tolerance: float, measured_alike: bool) -> Iterator[GroupChange]:
+def _group_changes(matching: Matching, band: ChosenBand, measured_alike: bool) -> Iterator[GroupChange]:
     for group in matching.both:
         name, edited = group.key.removesuffix(RECIPE_SUFFIX), _is_edited(group.old) or _is_edited(group.new)
         measures = [each for each in _MEASURES if measured_alike or each != "measured_kl"]
         for measure in (*measures, *(("scores",) if edited else ())):
             old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
-                within = _agree(old, new, _tolerance_of(measure, tolerance))
-                yield GroupChange(name, measure, old, new, within)
+                yield GroupChange(name, measure, old, new, _is_within(measure, group.old, group.new, band))
 
 
 def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from auto_quantize_model.baselines.index import write_index
 from auto_quantize_model.commands import publish_command
-from auto_quantize_model.comparison.compare import LEAST_FOR_MEASURED
+from auto_quantize_model.comparison.measured_kl import agree
 from auto_quantize_model.errors import CaseError, InputError
 from auto_quantize_model.options import REPORT_ONLY
 from auto_quantize_model.paths import display_path
@@ -134,11 +133,12 @@ class RecipeCheck:
             self._fail("the committed recipe was never measured")
         if old["captions"]["sha256"] != measured["captions"]["sha256"]:
             self._fail("it was measured on other captions")
-        tolerance = max(self._suite.tolerances.default.total, LEAST_FOR_MEASURED)
-        if not math.isclose(old["kl"], measured["kl"], rel_tol=tolerance):
+        # A recipe does not say where it was measured.
+        if not agree(old, measured, self._suite.tolerances.default.total, elsewhere=True):
+            low, high = old["kl_ci95"]
             self._fail(
-                f"its measured KL is {measured['kl']:.5g}, committed {old['kl']:.5g}, which is more than "
-                f"{tolerance:.0%} apart"
+                f"its measured KL is {measured['kl']:.5g}, committed {old['kl']:.5g} with an interval of {low:.5g} to "
+                f"{high:.5g}"
             )
 
     def _committed(self) -> dict[str, Any]:
