@@ -26,7 +26,7 @@ def to_rows(results_or_manifests: Iterable[CaseResult | Mapping[str, Any]]) -> l
     - `group`: its first layer; `layers`: how many layers share the precision; `status`; `bits` a weight;
     - `rank` (1 is the least sensitive), `rank_ci95_low`, `rank_ci95_high`, and `tie_band`, which groups share whose
       order the captions do not settle;
-    - `score`, with `stderr`, `ci95_low` and `ci95_high`;
+    - `score`, with `stderr`, `ci95_low` and `ci95_high`, and `calibration_stderr`, the calibration's part in them;
     - `predicted_kl` in nats per token, with `predicted_kl_stderr`, `predicted_kl_ci95_low`, `predicted_kl_ci95_high`;
     - `measured_kl` in nats per token, with `measured_kl_ci95_low` and `measured_kl_ci95_high`, where it was measured;
     - `size_cost`: the size of its weights in this format, in units of 16 bits.
@@ -73,6 +73,7 @@ def _group_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "tie_band": row.get("tie_band"),
         "score": row.get("sensitivity"),
         "stderr": row.get("stderr"),
+        "calibration_stderr": row.get("calibration_stderr"),
         "ci95_low": ends["ci95"][0],
         "ci95_high": ends["ci95"][1],
         "predicted_kl": row.get("predicted_kl"),

@@ -68,6 +68,14 @@ class Split:
     activations: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Calibration:
+    """What calibrating on other captions may change of a group's score."""
+
+    log_spread: float | None
+    """A standard deviation of the score's logarithm; None where it is not known."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, repr=False)
 class Measured:
     """What really quantizing something did to the model's output, an entry a caption."""
@@ -130,12 +138,19 @@ class GroupScore:
     """The KL divergence in nats that each scored caption would have if its rows' errors were on their own."""
     padding_sets_maximum: bool = False
     """Whether the maximum that its inputs are quantized by comes from positions that only fill a batch up."""
+    calibration: Calibration | None = None
+    """None where the format has no input that is calibrated."""
     kl_log_spread: float = 0.0
     """How far `predicted_kl` may be off beside what captions leave open: a standard deviation of its logarithm."""
     measured: Measured | None = None
     """What really quantizing this group alone does; None where that was not asked for."""
     reason: str | None = None
     """Why nothing is known of it; None where the status says it all."""
+
+    @property
+    def log_spread(self) -> float:
+        """How far `score` may be off beside what the captions it is scored on leave open, as far as that is known."""
+        return (self.calibration.log_spread or 0.0) if self.calibration else 0.0
 
     @classmethod
     def not_covered(cls, group: Group, reason: str) -> GroupScore:

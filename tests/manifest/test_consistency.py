@@ -133,9 +133,17 @@ def two_of_a_rank(manifest: dict[str, Any]) -> None:
     entry["rank"], entry["rank_ci95"] = 3, [3, 3]
 
 
+def part_larger_than_the_whole(manifest: dict[str, Any]) -> None:
+    entry_of(manifest, 3)["calibration_stderr"] = 1e300
+
+
 NONSENSE: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "negative score": (of_group(3, "scores", lambda each: [-each[0], 0.0]), "a score is negative"),
     "negative importance": (of_group(3, "importance", lambda each: -each), "a score is negative"),
+    "a part larger than the whole": (
+        part_larger_than_the_whole,
+        "calibration_stderr is 1e+300, more than the whole",
+    ),
     "negative stderr": (of_group(3, "stderr", lambda each: -each), "stderr"),
     "negative predicted KL": (of_group(3, "predicted_kl", lambda each: -each), "predicted_kl"),
     "negative cost": (of_group(3, "costs", lambda each: [-1.0, each[1]]), "costs"),

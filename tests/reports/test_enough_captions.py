@@ -57,7 +57,7 @@ def test_the_answer_is_one_sentence(top: dict[str, Any], sentence: str) -> None:
 
 
 def test_the_table_has_a_row_for_every_prefix() -> None:
-    text = list(lines(statistics()))
+    text = list(lines(statistics(), []))
     assert [line for line in text if line.startswith(("## ", "<summary>"))] == [
         "## Were the captions enough?",
         "<summary>How the scores settled</summary>",
@@ -69,3 +69,26 @@ def test_the_table_has_a_row_for_every_prefix() -> None:
         ["16", "0.0 % / 0.0 %", "1.2 % / 20.0 %", "1.0000", "10"],
     ]
     assert not any(line.startswith("|") for line in text)
+
+
+def row(name: str, share: float | None) -> dict[str, Any]:
+    return {"layer": name, "stderr": 1.0, "calibration_stderr": share}
+
+
+def test_what_depends_on_the_calibration_is_named() -> None:
+    rows = [row(NAMES[0], 0.8), row(NAMES[1], 0.6), {"layer": "model.layers.2.mlp.down_proj", "stderr": 1.0}]
+    (said,) = [line for line in lines(statistics(), rows) if line.startswith("No: 16 captions")]
+    assert said.endswith(
+        "The scores of 1 of 3 groups depend more on the captions that inputs are calibrated on than on those that are "
+        f"scored: a larger size of the dataset calibrates on more. They are `{NAMES[0]}`."
+    )
+
+
+def test_what_is_not_known_of_the_calibration_is_said() -> None:
+    rows = [row(NAMES[0], None), row(NAMES[1], 0.0)]
+    (said,) = [line for line in lines(statistics(), rows) if line.startswith("No: 16 captions")]
+    assert said.endswith("Of 1 groups it is not known how much their scores depend on the calibration.")
+
+
+def test_weights_alone_have_no_calibration_to_speak_of() -> None:
+    assert answer(statistics()) in list(lines(statistics(), [{"layer": NAMES[0], "stderr": 1.0}]))

@@ -31,6 +31,7 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
         "Predicted KL",
         "Predicted KL 95 % Interval",
         "Std Error",
+        "Of It Calibration",
         "95 % Interval",
         "Rank",
         "Rank 95 % Interval",
@@ -48,7 +49,7 @@ def test_the_table_keeps_the_older_columns_and_adds_new_ones_after_them(manifest
 def test_what_was_not_measured_is_last_and_has_no_number(manifest: dict[str, Any]) -> None:
     *_, last = table_of(markdown.render(manifest))
     assert last[:4] == ["lm_head", "16.0", "n/a", "2.621e+05"]
-    assert set(last[4:11]) == {"n/a"}
+    assert set(last[4:12]) == {"n/a"}
     assert last[-2:] == ["disabled", "n/a"]
     entry = json.loads(json_report.render(manifest))["layer_sensitivity"][-1]
     assert (entry["layer"], entry["sensitivity"], entry["status"]) == ("lm_head", None, "disabled")

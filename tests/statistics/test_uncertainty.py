@@ -238,3 +238,19 @@ def test_what_captions_cannot_tell_widens_the_interval_on_both_sides_and_the_err
 def test_a_group_that_costs_nothing_has_an_interval_of_nothing() -> None:
     (found,) = kl_uncertainties([np.zeros(8)], np.full(8, 3), [0.3]) or []
     assert (found.stderr, found.ci95) == (0.0, (0.0, 0.0))
+
+
+def test_what_totals_may_be_off_beside_the_captions_widens_intervals_and_ranks_and_joins_bands() -> None:
+    """Three groups, far apart by their captions alone."""
+    noise = np.random.default_rng(3).exponential(size=64)
+    groups = [(4.0 + noise) * factor for factor in (1.0, 1.5, 8.0)]
+    sure, nothing, spread = (uncertainties(groups, each) or [] for each in (None, [0.0] * 3, [0.4, 0.4, 0.0]))
+    assert nothing == sure
+    assert [each.tie_band for each in sure] == [1, 2, 3]
+    assert [each.tie_band for each in spread] == [1, 1, 2]
+    assert [each.rank_ci95 for each in spread] == [(1, 2), (1, 2), (3, 3)]
+    for wide, narrow, total in zip(spread[:2], sure[:2], sums(np.stack(groups)), strict=False):
+        assert wide.stderr == pytest.approx(np.hypot(narrow.stderr, 0.4 * total))
+        assert wide.ci95[0] == pytest.approx(total * np.exp(-1.96 * 0.4), rel=0.02)
+        assert wide.ci95[1] == pytest.approx(total * np.exp(1.96 * 0.4), rel=0.02)
+    assert (spread[2].stderr, spread[2].ci95) == (sure[2].stderr, sure[2].ci95)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.scores import MEASURED
@@ -33,4 +34,5 @@ def _filled(score: GroupScore, sample_kl: Samples | None, log_spread: float) -> 
     if sample_kl is None:
         return score
     total = float(sample_kl.sum())
-    return dataclasses.replace(score, predicted_kl=total, sample_kl=sample_kl, kl_log_spread=log_spread)
+    spread = math.hypot(log_spread, score.log_spread)
+    return dataclasses.replace(score, predicted_kl=total, sample_kl=sample_kl, kl_log_spread=spread)

@@ -193,12 +193,21 @@ def _entry(
         "modules": list(score.group.members),
         **_boundary(score.group),
         **({"padding_sets_maximum": True} if score.padding_sets_maximum and name in rank_of else {}),
+        **(_calibration_share(score) if name in rank_of else {}),
         "status": score.status,
         "predicted_kl": _finite(score.predicted_kl) if name in rank_of else None,
         **sure.get(name, NOT_KNOWN),
         **measured_entry(score.measured),
         "split": _split(score) if name in rank_of else None,
     }
+
+
+def _calibration_share(score: GroupScore) -> dict[str, float | None]:
+    """How much of the standard error is the calibration's; nothing where no input is calibrated."""
+    if score.calibration is None:
+        return {}
+    spread = score.calibration.log_spread
+    return {"calibration_stderr": None if spread is None else _finite(score.score * spread)}
 
 
 def _split(score: GroupScore) -> dict[str, float | None] | None:

@@ -42,7 +42,7 @@ def describe_confidence(measured: Sequence[GroupScore], tokens: NDArray[np.int64
     kl = list(_known(score.sample_kl for score in measured))
     if len(samples) < len(measured) or len(kl) < len(measured):
         return Confidence({}, None)
-    of_scores = uncertainties(samples)
+    of_scores = uncertainties(samples, [score.log_spread for score in measured])
     of_kl = kl_uncertainties(kl, tokens, [score.kl_log_spread for score in measured])
     if of_scores is None or of_kl is None:
         return Confidence({}, None)

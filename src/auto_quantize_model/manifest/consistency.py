@@ -65,6 +65,8 @@ def _entry(name: str, entry: Mapping[str, Any], layers: Mapping[str, Any], group
         yield "a score is negative"
     if entry["costs"][0] > entry["costs"][-1]:
         yield f"quantized it costs {entry['costs'][0]:g}, more than unquantized, {entry['costs'][-1]:g}"
+    if (entry.get("calibration_stderr") or 0) > (entry["stderr"] or math.inf) * (1 + _SUM_TOLERANCE):
+        yield f"calibration_stderr is {entry['calibration_stderr']:g}, more than the whole, {entry['stderr']:g}"
     yield from _interval("ci95", entry["ci95"], entry["importance"])
     yield from _interval("predicted_kl_ci95", entry["predicted_kl_ci95"], entry["predicted_kl"])
     yield from _interval("measured_kl_ci95", entry["measured_kl_ci95"], entry["measured_kl"])

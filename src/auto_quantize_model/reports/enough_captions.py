@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from auto_quantize_model.quoting import code
+from auto_quantize_model.reports.doubtful import listed
 from auto_quantize_model.reports.markdown_table import markdown_table_without_ends
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _NOTHING = "n/a"
 _COLUMNS = ("Captions", "Score Off", "Predicted KL Off", "Spearman", "Top Ten Kept")
 
 
-def lines(statistics: Mapping[str, Any]) -> Iterator[str]:
+def lines(statistics: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The answer for the top ten and, folded, how the scores settled as captions came in."""
     yield ""
     yield "## Were the captions enough?"
     yield ""
-    yield answer(statistics)
+    yield " ".join([answer(statistics), *_to_calibrate_on(rows)])
     yield ""
     yield "<details>"
     yield "<summary>How the scores settled</summary>"
@@ -61,6 +62,22 @@ def answer(statistics: Mapping[str, Any]) -> str:
         f"No: {samples} captions do not settle the ten most sensitive groups at {level}; the order of {inside} and "
         f"{outside} is the last that more would settle (`autoquant.score_size`, and a larger size of the dataset)."
     )
+
+
+def _to_calibrate_on(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Where other captions to calibrate on would move a score by more than other captions to score on."""
+    shares = [(row["layer"], row["calibration_stderr"], row["stderr"]) for row in rows if "calibration_stderr" in row]
+    known = [each for each in shares if None not in each]
+    # Of a variance, more than a half.
+    moved = [code(layer) for layer, share, whole in known if 2 * share**2 > whole**2]
+    if moved:
+        yield (
+            f"The scores of {len(moved)} of {len(rows)} groups depend more on the captions that inputs are calibrated "
+            "on than on those that are scored: a larger size of the dataset calibrates on more. They are "
+            f"{listed(moved)}."
+        )
+    if len(known) < len(shares):
+        yield f"Of {len(shares) - len(known)} groups it is not known how much their scores depend on the calibration."
 
 
 def _cells(prefix: Mapping[str, Any]) -> Iterator[str]:

@@ -87,6 +87,11 @@ _COLUMNS: dict[str, _Column] = {
     ),
     "measured_kl_ci95": ("Measured KL 95 % Interval", _interval, "where the measured KL lies, by the same bootstrap"),
     "stderr": ("Std Error", _scientific, "the standard error of the sensitivity over captions"),
+    "calibration_stderr": (
+        "Of It Calibration",
+        _scientific,
+        "its part that comes from the captions that the inputs are calibrated on; `n/a` where that is not known",
+    ),
     "ci95": ("95 % Interval", _interval, "where the sensitivity lies, by bootstrap over captions"),
     "rank": ("Rank", _plain, "1 is the least sensitive group"),
     "rank_ci95": ("Rank 95 % Interval", _rank_interval, "where the rank lies, by the same bootstrap"),
@@ -143,7 +148,7 @@ def _lines(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield from doubtful.lines(layers)
         yield from padded_maxima.lines(layers)
     if newer and manifest.get("statistics") is not None:
-        yield from enough_captions.lines(manifest["statistics"])
+        yield from enough_captions.lines(manifest["statistics"], layers)
     yield ""
     yield "## The whole case"
     yield ""

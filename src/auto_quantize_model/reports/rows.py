@@ -28,6 +28,7 @@ ADDED_KEYS = (
     "score_boundary",
     "cost_weight",
     "padding_sets_maximum",
+    "calibration_stderr",
     "reason",
     "weight_share",
 )

@@ -101,6 +101,13 @@ def wider(estimates: Estimates, totals: Floats, log_spreads: Floats) -> Estimate
         )
 
 
+def shaken(resampled: Floats, log_spreads: Floats) -> Floats:
+    """The same resamples, each group's moved on its own by what its total may be off beside the captions."""
+    steps = np.random.default_rng(_SEED).standard_normal(resampled.shape)
+    with np.errstate(over="ignore"):
+        return np.minimum(resampled * np.exp(steps * log_spreads), LARGEST)
+
+
 def sums(values: Floats) -> Floats:
     """Each group's sum, bit for bit the one that the engine takes."""
     with np.errstate(over="ignore"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from auto_quantize_model.statistics.bootstrap import TAIL, estimate, resampled_means, sums, wider
+from auto_quantize_model.statistics.bootstrap import TAIL, estimate, resampled_means, shaken, sums, wider
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,17 +46,22 @@ def ranks(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     return result
 
 
-def uncertainties(samples: Sequence[NDArray[np.float64]]) -> list[Uncertainty] | None:
+def uncertainties(
+    samples: Sequence[NDArray[np.float64]], log_spreads: Sequence[float] | None = None
+) -> list[Uncertainty] | None:
     """The uncertainty of every group's sum, from what each caption adds to it; None below two captions.
 
-    Captions are resampled for all groups together, so that ranks and bands keep the groups' correlation.
+    Captions are resampled for all groups together, so that ranks and bands keep the groups' correlation. `log_spreads`
+    say how far each sum may be off beside that, as a standard deviation of its logarithm.
     """
     if not samples or len(samples[0]) < 2:  # noqa: PLR2004  one caption has no spread
         return None
     values = np.stack(samples)
-    bootstrap = estimate(values)
-    resampled = resampled_means(values)
     totals = sums(values)
+    bootstrap, resampled = estimate(values), resampled_means(values)
+    if log_spreads is not None and any(log_spreads):
+        spreads = np.array(log_spreads)
+        bootstrap, resampled = wider(bootstrap, totals, spreads), shaken(resampled, spreads)
     rank = ranks(totals)
     low, high = np.quantile(ranks(resampled), (TAIL, 1 - TAIL), axis=0, method="inverted_cdf")
     band = tie_bands(totals, resampled)

@@ -204,7 +204,8 @@ def _alone(groups: Sequence[GroupScore], scope: Scope) -> list[str]:
         return [score.group.name for score in measured]
     scores = np.array([score.score for score in measured])
     last = np.sort(scores)[-scope.top]
-    sure = uncertainties([score.sample_scores for score in measured if score.sample_scores is not None])
+    known = [(each.sample_scores, each.log_spread) for each in measured if each.sample_scores is not None]
+    sure = uncertainties([samples for samples, _ in known], [spread for _, spread in known])
     if sure is None or len(sure) < len(measured):
         return [score.group.name for score in measured if score.score >= last]
     band = min(each.tie_band for each, score in zip(sure, measured, strict=True) if score.score >= last)

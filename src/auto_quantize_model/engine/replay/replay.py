@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +12,23 @@ from auto_quantize_model.engine.machine.devices import current
 from auto_quantize_model.engine.machine.lookahead import one_ahead, one_behind
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.replay.group_work import GroupWork, RowSums
+from auto_quantize_model.engine.replay.input_maxima import calibration_of, input_maxima
 from auto_quantize_model.engine.replay.module_work import ModuleWork, calibrated_ways, inner_of
 from auto_quantize_model.engine.replay.rounded_work import RoundedWork
-from auto_quantize_model.engine.replay.variants import input_maximum, input_variants
+from auto_quantize_model.engine.replay.variants import input_variants
 from auto_quantize_model.reporting import silent
 from auto_quantize_model.scores import GroupScore, Split
 from auto_quantize_model.statistics.predicted_kl import caption_kl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.captured import Captured, GroupRows
     from auto_quantize_model.engine.machine.operands import Operands
+    from auto_quantize_model.engine.replay.input_maxima import InputMaximum
     from auto_quantize_model.engine.replay.rows import Rows
     from auto_quantize_model.engine.replay.score_files import ScoreFiles
     from auto_quantize_model.engine.replay.variants import Side
@@ -154,7 +157,10 @@ class Replay:
         problem = self._captured.problems.get(group.name)
         if problem is not None:
             return _NotCovered(GroupScore.not_covered(group, problem), self.wanted)
-        begun = _Begun(group, self._plan, self._rows, self.wanted, self._padded(group))
+        maxima = input_maxima(
+            self._plan, self._formats, self.wanted, self._maxima[group.name], self._unpadded[group.name]
+        )
+        begun = _Begun(group, self._plan, self._rows, self.wanted, maxima)
         if seen.complete:
             by_module = [each for each in self.wanted if group.scored_at or self._formats[each[0]].by_module]
             products = [each for each in self.wanted if each not in by_module]
@@ -163,18 +169,6 @@ class Replay:
             if by_module:
                 begun.work.append(self._begin_module(seen, by_module))
         return begun
-
-    def _padded(self, group: Group) -> set[FormatSize]:
-        """For which cases the maximum of the group's input comes from padding."""
-        found = set()
-        for each in self.wanted:
-            quantizers, size = self._formats[each[0]], self._plan.sizes[each[1]]
-            whole, real = (
-                input_maximum(quantizers, of_group[group.name], size) for of_group in (self._maxima, self._unpadded)
-            )
-            if whole is not None and real is not None and whole > real:
-                found.add(each)
-        return found
 
     def _begin_products(self, seen: GroupRows, wanted: Sequence[FormatSize]) -> GroupWork:
         modules = [self._loaded.model.get_submodule(name) for name in seen.group.members]
@@ -205,10 +199,15 @@ class _Begun:
     """A group whose products are under way."""
 
     def __init__(
-        self, group: Group, plan: PassPlan, rows: Rows, wanted: Sequence[FormatSize], padded: Collection[FormatSize]
+        self,
+        group: Group,
+        plan: PassPlan,
+        rows: Rows,
+        wanted: Sequence[FormatSize],
+        maxima: Mapping[FormatSize, InputMaximum],
     ) -> None:
         self.work: list[GroupWork | ModuleWork] = []
-        self._padded = padded
+        self._maxima = maxima
         self._group = group
         self._plan = plan
         self._rows = rows
@@ -229,7 +228,12 @@ class _Begun:
 
     def _score(self, key: FormatSize, sides: Mapping[Side, RowSums], work: GroupWork | ModuleWork | None) -> GroupScore:
         size = self._plan.sizes[key[1]]
-        return _group_score(self._group, size, self._rows, sides, work, padded=key in self._padded)
+        score = _group_score(self._group, size, self._rows, sides, work)
+        maximum = self._maxima.get(key)
+        if maximum is None:
+            return score
+        calibration = calibration_of(maximum, score.score, size, self._rows, sides)
+        return dataclasses.replace(score, padding_sets_maximum=maximum.padded, calibration=calibration)
 
 
 def _group_score(
@@ -238,8 +242,6 @@ def _group_score(
     rows: Rows,
     sides: Mapping[Side, RowSums],
     work: GroupWork | ModuleWork | None,
-    *,
-    padded: bool,
 ) -> GroupScore:
     sums = sides["both"]
     samples = rows.take(rows.sample, size.scored)
@@ -265,8 +267,7 @@ def _group_score(
         signed=signed,
         row_kl=_per_sample(samples, by_row, size.scored_samples),
         status=status,
-        padding_sets_maximum=padded,
-        split=_split(size, rows, sides) if len(sides) > 1 else None,
+        split=_split(size, rows, sides) if "weights" in sides else None,
     )
 
 

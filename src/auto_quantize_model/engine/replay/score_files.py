@@ -10,7 +10,7 @@ import numpy as np
 from auto_quantize_model.engine.machine.checked_json import DamagedFileError, read_checked, write_checked
 from auto_quantize_model.errors import one_line
 from auto_quantize_model.reporting import no_notice
-from auto_quantize_model.scores import GroupScore, Split
+from auto_quantize_model.scores import Calibration, GroupScore, Split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,6 +122,7 @@ def _to_json(score: GroupScore) -> dict[str, Any]:
         "status": score.status,
         "reason": score.reason,
         "padding_sets_maximum": score.padding_sets_maximum,
+        "calibration": None if score.calibration is None else [score.calibration.log_spread],
         "split": None if score.split is None else [score.split.weights, score.split.activations],
     }
 
@@ -138,6 +139,7 @@ def _from_json(group: Group, values: Mapping[str, Any]) -> GroupScore:
         status=values["status"],
         reason=values["reason"],
         padding_sets_maximum=values["padding_sets_maximum"],
+        calibration=None if values["calibration"] is None else Calibration(*values["calibration"]),
         split=None if values["split"] is None else Split(*values["split"]),
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Literal
 
+from auto_quantize_model.statistics.calibration import other_maximum
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from auto_quantize_model.plan import FormatSize, PassPlan, SizePlan
     from auto_quantize_model.precision.quantizers import FormatQuantizers
 
-Side = Literal["both", "weights", "activations"]
-"""What is quantized: a format scores with both sides, and its split tells what each would score alone."""
+Side = Literal["both", "weights", "activations", "other maximum"]
+"""What is quantized: a format scores with both sides, and its split tells what each would score alone. The last is
+activations alone by a maximum that other captions may have."""
+
+RECALIBRATED_SHARE = 4
+"""By the other maximum one batch of so many is scored: what it changes is much the same in all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +67,9 @@ def input_variants(
         maximum = input_maximum(quantizers, maxima, size)
         sharing.setdefault((quantizers.input_key, maximum), []).extend([(each, "both"), (each, "activations")])
         sharing.setdefault((None, None), []).append((each, "weights"))
+        other = other_input_maximum(quantizers, maxima, size)
+        if other is not None and other != maximum:
+            sharing.setdefault((quantizers.input_key, other), []).append((each, "other maximum"))
     return [_variant(key, members, plan, formats, maxima) for key, members in sharing.items()]
 
 
@@ -71,6 +80,18 @@ def input_maximum(quantizers: FormatQuantizers, maxima: NDArray[np.float32], siz
     return float(maxima[list(size.calibrated)].max())
 
 
+def other_input_maximum(quantizers: FormatQuantizers, maxima: NDArray[np.float32], size: SizePlan) -> float | None:
+    """The maximum that other captions may give a group's input; None where that is not known, or does not matter."""
+    if quantizers.input_key is None or not quantizers.calibrated:
+        return None
+    return other_maximum(maxima[list(size.calibrated)])
+
+
+def recalibrated(size: SizePlan) -> tuple[int, ...]:
+    """The scored batches that are scored by the other maximum too."""
+    return size.scored[: -(-len(size.scored) // RECALIBRATED_SHARE)]
+
+
 def _variant(
     key: tuple[str | None, float | None],
     members: Sequence[tuple[FormatSize, Side]],
@@ -79,7 +100,7 @@ def _variant(
     maxima: NDArray[np.float32],
 ) -> InputVariant:
     input_key, maximum = key
-    batches = tuple(sorted({index for (_, size), _ in members for index in plan.sizes[size].scored}))
+    batches = tuple(sorted({index for (_, size), side in members for index in _scored(plan.sizes[size], side)}))
     if input_key is None:
         together: tuple[tuple[tuple[int, ...], float], ...] = ()
     elif maximum is not None:
@@ -88,7 +109,7 @@ def _variant(
         together = tuple(((index,), float(maxima[index])) for index in batches)
     by_weight: dict[str | None, list[tuple[FormatSize, Side]]] = {}
     for each, side in members:
-        weight_key = None if side == "activations" else formats[each[0]].weight_key
+        weight_key = formats[each[0]].weight_key if side in ("both", "weights") else None
         by_weight.setdefault(weight_key, []).append((each, side))
     products = tuple(
         Product(None if weight_key is None else formats[served[0][0][0]], tuple(served))
@@ -96,3 +117,7 @@ def _variant(
     )
     quantizers = None if input_key is None else formats[members[0][0][0]]
     return InputVariant(batches, together, quantizers, products)
+
+
+def _scored(size: SizePlan, side: Side) -> tuple[int, ...]:
+    return recalibrated(size) if side == "other maximum" else size.scored
