@@ -72,8 +72,8 @@ def _to_calibrate_on(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     moved = [code(layer) for layer, share, whole in known if 2 * share**2 > whole**2]
     if moved:
         yield (
-            f"The scores of {len(moved)} of {len(rows)} groups depend more on the captions that inputs are calibrated "
-            "on than on those that are scored: a larger size of the dataset calibrates on more. They are "
+            f"The scores of {len(moved)} of {len(shares)} groups depend more on the captions that inputs are "
+            "calibrated on than on those that are scored: a larger size of the dataset calibrates on more. They are "
             f"{listed(moved)}."
         )
     if len(known) < len(shares):
