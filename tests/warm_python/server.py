@@ -107,8 +107,12 @@ class Server:
 
     def accept(self) -> None:
         connection, _ = self.listener.accept()
-        length, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
-        text = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+        text, descriptors = _request(connection)
+        if text is None:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            connection.close()
+            return
         child = _fork()
         if child == 0:
             self.watched.close()
@@ -119,7 +123,8 @@ class Server:
             os.close(descriptor)
         self.clients[child] = connection
         ended = os.pidfd_open(child)
-        connection.sendall(child.to_bytes(8, "big"))
+        with contextlib.suppress(OSError):  # the client may be gone, which shows below
+            connection.sendall(child.to_bytes(8, "big"))
         self.watched.register(ended, selectors.EVENT_READ, lambda: self.finish(child, ended))
         self.watched.register(connection, selectors.EVENT_READ, lambda: self.abandon(child))
 
@@ -137,6 +142,18 @@ class Server:
         if child in self.clients:  # it may have ended by itself at the same time
             self.watched.unregister(self.clients[child])
             os.kill(child, signal.SIGKILL)
+
+
+def _request(connection: socket.socket) -> tuple[bytes | None, list[int]]:
+    """What a client asks for, None where it was killed before it had asked, and what it has open."""
+    descriptors: list[int] = []
+    try:
+        length, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
+        text = connection.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL)
+    except OSError:
+        return None, descriptors
+    whole = len(length) == 8 and len(text) == int.from_bytes(length, "big")
+    return text if whole else None, descriptors
 
 
 def _fork() -> int:
