@@ -6,7 +6,7 @@ import itertools
 import re
 from pathlib import Path
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -285,11 +285,16 @@ class AutoQuantSettings(Settings):
     """Patterns of the names of modules: a group of nothing but these costs no bits."""
 
 
+Family = Literal["causal_lm", "vlm", "qwen3_vl"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+"""How transformers loads a model; `families/` has a room for each."""
+
+
 class ModelSettings(Settings):
     """One model of the suite: its `model.yaml`."""
 
     name: DashedName
-    family: Literal["qwen3_vl", "causal_lm", "vlm"]
+    family: Family
     hub_id: Annotated[str, _written_as(r"\w[\w.-]*(/\w[\w.-]*)?", "a Hugging Face id is written owner/name")] | None = (
         None
     )

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from auto_quantize_model.cases.settings import FAMILIES
 from auto_quantize_model.cases.suite import load_suite
 from auto_quantize_model.errors import InputError, one_line
 from auto_quantize_model.paths import display_path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-_FAMILIES = ("causal_lm", "vlm", "qwen3_vl")
 _DTYPES = ("float32", "bfloat16", "float16")
 _DEFAULT_DTYPE = "bfloat16"
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -49,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
         help="A folder of safetensors, a GGUF file, or a name on the Hugging Face hub",
     )
     parser.add_argument("--name", help="What the suite calls the model (default: from the checkpoint's name)")
-    parser.add_argument("--family", choices=_FAMILIES, help="How transformers loads it (default: from its config)")
+    parser.add_argument("--family", choices=FAMILIES, help="How transformers loads it (default: from its config)")
     parser.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="Folder of the suite (default: here)"
     )
@@ -135,7 +135,7 @@ def _family(config: Mapping[str, Any] | None, checkpoint: str) -> str:
     family = family_of(model_type) if isinstance(model_type, str) else None
     if family is None:
         raise InputError(
-            f"{checkpoint}: no family loads model_type {model_type!r}; give --family ({', '.join(_FAMILIES)})"
+            f"{checkpoint}: no family loads model_type {model_type!r}; give --family ({', '.join(FAMILIES)})"
         )
     return family
 

@@ -12,13 +12,19 @@ from auto_quantize_model.families.qwen3_vl import load_qwen3_vl
 from auto_quantize_model.families.vlm import load_vlm
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import torch
 
-    from auto_quantize_model.cases.settings import ModelSettings
+    from auto_quantize_model.cases.settings import Family, ModelSettings
     from auto_quantize_model.checkpoints.checkpoint import Checkpoint
     from auto_quantize_model.families.loaded import LoadedModel
 
-_LOADERS = {"causal_lm": load_causal_lm, "qwen3_vl": load_qwen3_vl, "vlm": load_vlm}
+_LOADERS: Mapping[Family, Callable[[Checkpoint, str], LoadedModel]] = {
+    "causal_lm": load_causal_lm,
+    "qwen3_vl": load_qwen3_vl,
+    "vlm": load_vlm,
+}
 
 
 def load_model(settings: ModelSettings, checkpoint: Checkpoint, device: torch.device) -> LoadedModel:
