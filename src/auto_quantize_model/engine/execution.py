@@ -15,6 +15,7 @@ from auto_quantize_model.engine.costs import with_costs
 from auto_quantize_model.engine.in_checkpoint import in_checkpoint
 from auto_quantize_model.engine.loaded_pass import LoadedPass
 from auto_quantize_model.engine.machine.environment import describe_environment
+from auto_quantize_model.engine.measurement.files import MeasuredPlace
 from auto_quantize_model.engine.measurement.held_out import HeldOut
 from auto_quantize_model.engine.measurement.maxima import not_measurable
 from auto_quantize_model.engine.measurement.pass_measurement import PassMeasurement, Scored
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.suite import Case
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
-    from auto_quantize_model.engine.measurement.maxima import Maxima
     from auto_quantize_model.engine.measurement.pass_measurement import CaseMeasured
+    from auto_quantize_model.engine.pass_files import PassScores
     from auto_quantize_model.engine.preparation import PreparedFormat, PreparedPass
     from auto_quantize_model.families.loaded import LoadedModel
     from auto_quantize_model.plan import FormatSize, SizePlan
@@ -148,7 +149,7 @@ def _replayed(prepared: PreparedPass, reporting: Reporting) -> tuple[ModelFacts,
     found = _found(prepared, scores.groups, work.batches)
     if prepared.measure.scope:
         try:
-            _measure(prepared, work, scores.maxima, held_out, found, reporting)
+            _measure(prepared, work, scores, held_out, found, reporting)
         except (CaseError, torch.OutOfMemoryError) as error:
             # The scores are there, and are not lost with it.
             reason = error if isinstance(error, CaseError) else "out of GPU memory"
@@ -196,7 +197,7 @@ def _not_covered(formats: Mapping[str, FormatQuantizers], layout: Layout) -> Ite
 def _measure(
     prepared: PreparedPass,
     work: LoadedPass,
-    maxima: Maxima,
+    scores: PassScores,
     held_out: HeldOut | None,
     found: dict[int, _Found],
     reporting: Reporting,
@@ -212,14 +213,17 @@ def _measure(
         return
     cases = [(plan.cases[number], each) for number, each in asking.items()]
     measurement = PassMeasurement(
-        work.loaded, work.layout, plan, work.batches, maxima, prepared.measure.scope, held_out
+        work.loaded, work.layout, plan, work.batches, scores.maxima, prepared.measure.scope, held_out
     )
     asked = [
         Scored(plan.size_of(case), work.formats[format_key(case)], each.groups, each.selection.quantized)
         for case, each in cases
     ]
     captures = prepared.captures
-    measured = measurement.measure(asked, reporting.progress, captures.shared, captures.processes)
+    folder = scores.kept_in or captures.shared
+    processes = 1 if captures.shared is None else captures.processes
+    place = None if folder is None else MeasuredPlace(folder, work.facts, reporting.notice, processes)
+    measured = measurement.measure(asked, reporting.progress, place)
     for (number, each), its in zip(asking.items(), measured, strict=True):
         groups = [dataclasses.replace(score, measured=its.groups.get(score.group.name)) for score in each.groups]
         found[number] = _Found(groups, each.selection, its)

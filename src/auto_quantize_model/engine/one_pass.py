@@ -67,8 +67,7 @@ def _score_within(
 ) -> PassScores:
     with PassFiles(work, settings, plan.chunk_elements, reporting.notice, needs_files=needs_files) as files:
         scores = files.found() or _score_anew(work, files, plan, settings.keep, reporting)
-        files.finish(scores)
-        return scores
+        return files.finish(scores)
 
 
 def _score_anew(

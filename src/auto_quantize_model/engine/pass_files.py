@@ -40,6 +40,8 @@ class PassScores:
 
     groups: Mapping[FormatSize, list[GroupScore]]
     maxima: Maxima
+    kept_in: Path | None = None
+    """The folder that a next run goes on from; None where there is none."""
 
 
 class NamedPass(Protocol):
@@ -116,12 +118,14 @@ class PassFiles:
         groups = None if maxima is None else self.scores.complete()
         return None if groups is None else PassScores(groups, Maxima.from_json(maxima))
 
-    def finish(self, scores: PassScores) -> None:
-        """All is scored, so that captured batches are of no more use."""
-        if self._folder is not None:
-            with contextlib.suppress(OSError):
-                write_checked(self._folder.path / _MAXIMA, scores.maxima.to_json())
-            self._folder.finished = True
+    def finish(self, scores: PassScores) -> PassScores:
+        """All is scored, so that captured batches are of no more use; the scores, and where they are kept."""
+        if self._folder is None:
+            return scores
+        with contextlib.suppress(OSError):
+            write_checked(self._folder.path / _MAXIMA, scores.maxima.to_json())
+        self._folder.finished = True
+        return dataclasses.replace(scores, kept_in=self._folder.path)
 
     def _enter_folder(self, opening: contextlib.ExitStack) -> PassFolder | None:
         """The folder that a next run may go on from; a run that has none runs all the same."""

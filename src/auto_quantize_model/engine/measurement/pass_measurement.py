@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from auto_quantize_model.captions.samples import captions_sha256
-from auto_quantize_model.engine.capture.identity import digest
 from auto_quantize_model.engine.machine.sharing import do_each_once
 from auto_quantize_model.engine.measurement.captions import caption_tokens
-from auto_quantize_model.engine.measurement.files import MeasuredFiles
 from auto_quantize_model.engine.measurement.measure import assignment_key, measure
 from auto_quantize_model.scores import MEASURED, MeasuredOn
 from auto_quantize_model.statistics.uncertainty import uncertainties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
     from auto_quantize_model.engine.capture.batches import TokenBatch
     from auto_quantize_model.engine.capture.groups import Layout
+    from auto_quantize_model.engine.measurement.files import MeasuredPlace
     from auto_quantize_model.engine.measurement.held_out import HeldOut
     from auto_quantize_model.engine.measurement.maxima import Maxima
     from auto_quantize_model.engine.measurement.quantizing import Assignment
@@ -83,10 +80,8 @@ class PassMeasurement:
         self._held_out = held_out
         self._tokens = _tokens_of_captions(plan, batches) if held_out is None else held_out.tokens
 
-    def measure(
-        self, cases: Sequence[Scored], progress: Progress, shared: Path | None, processes: int
-    ) -> list[CaseMeasured]:
-        """What was measured for each case. With `shared`, several processes measure each part once between them."""
+    def measure(self, cases: Sequence[Scored], progress: Progress, place: MeasuredPlace | None) -> list[CaseMeasured]:
+        """What was measured for each case. What is in its place already is not measured again, by no process."""
         assignments = [self._assignments(case) for case in cases]
         places = [self._measured_on(case.size) for case in cases]
         # One walk for the assignments that some case wants on so many captions; a case with fewer takes its part.
@@ -100,7 +95,7 @@ class PassMeasurement:
         for count in sorted({most for _, most in wanted.values()}):
             here = {key: each for key, (each, most) in wanted.items() if most == count}
             told.begin(len(here))
-            found.update(zip(here, self._walk(list(here.values()), count, told, shared, processes), strict=True))
+            found.update(zip(here, self._walk(list(here.values()), count, told, place), strict=True))
         told.end()
         return [
             _case_measured({name: found[assignment_key(each)].first(on.samples) for name, each in of_case.items()}, on)
@@ -108,20 +103,18 @@ class PassMeasurement:
         ]
 
     def _walk(
-        self,
-        assignments: Sequence[Assignment],
-        count: int,
-        told: _Told,
-        shared: Path | None,
-        processes: int,
+        self, assignments: Sequence[Assignment], count: int, told: _Told, place: MeasuredPlace | None
     ) -> list[Measured]:
         tokens = self._tokens[:count]
         groups = self._layout.groups
-        if shared is None:
+        if place is None:
             return measure(self._loaded, groups, tokens, assignments, told)
-        parts = [assignments[start::processes] for start in range(min(processes, len(assignments)))]
-        asked = [[sorted(map(repr, assignment_key(each))) for each in assignments], [each.tolist() for each in tokens]]
-        files = MeasuredFiles(shared / f"measured-{digest(json.dumps(asked).encode())}")
+        parts = [assignments[start :: place.processes] for start in range(min(place.processes, len(assignments)))]
+        # What is measured beside an assignment may decide its last bits.
+        asked = [[sorted(map(repr, assignment_key(each))) for each in part] for part in parts]
+        files = place.files([asked, [each.tolist() for each in tokens]])
+        if place.processes == 1 and files.has(0):
+            place.notice(f"goes on: {len(assignments)} measurements were there from an interrupted run")
 
         def begin(part: int) -> Callable[[], None]:
             measured = measure(self._loaded, groups, tokens, parts[part], told)
@@ -130,7 +123,7 @@ class PassMeasurement:
         do_each_once(range(len(parts)), files.has, begin, files.lock)
         result: list[Measured] = [None] * len(assignments)  # type: ignore[list-item]
         for start in range(len(parts)):
-            result[start::processes] = files.read(start)
+            result[start :: len(parts)] = files.read(start)
         return result
 
     def _assignments(self, case: Scored) -> dict[str, Assignment]:
