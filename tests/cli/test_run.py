@@ -248,7 +248,8 @@ def test_a_run_that_was_interrupted_goes_on_and_leaves_nothing(
     del written["config.yaml"]
     assert len(written) > 3
     assert written == {name: undisturbed[name] for name in written}
-    assert [file.name for file in (tmp_path / "captures").iterdir()] == ["interrupted.lock"]
+    # Older versions of filelock remove a lock's file.
+    assert {file.name for file in (tmp_path / "captures").iterdir()} <= {"interrupted.lock"}
 
 
 class TestSummary:

@@ -15,6 +15,8 @@ from tests.places import ROOT
 from auto_quantize_model.engine import one_pass
 from auto_quantize_model.engine.capture.captured import capture
 from auto_quantize_model.engine.machine import operands
+from auto_quantize_model.engine.machine.products import product
+from auto_quantize_model.engine.replay import rounded_work
 from auto_quantize_model.explain.explanation import measured_scores
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ def test_rounded_products_are_a_cause_of_their_own() -> None:
 
 def test_products_that_are_rounded_as_the_dtype_wants_are_no_cause_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operands, "has_fast_products", lambda _: True)
+    # Which a processor that has none of them cannot do.
+    monkeypatch.setattr(rounded_work, "rounded_product", lambda rows, weight, _: product(rows.float(), weight.float()))
     explanation = explain(run_with(DTYPE, "dataset.seq_len=300"))
     assert [cause.name for cause in explanation.causes] == ["sequence length", "dtype"]
     assert explanation.outcome == "explained"
