@@ -199,6 +199,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/suite_cost.py")
     session.run("python", "-m", "benchmarks.recipe_speed")
     session.run("python", "-m", "benchmarks.measured_kl")
+    session.run("python", "-m", "benchmarks.one_call")
     session.run("python", "-m", "benchmarks.ties")
     session.run("python", "-m", "benchmarks.open_groups")
     session.run("python", "-m", "benchmarks.growth", "--rounds", "1")

@@ -19,6 +19,7 @@ from tests.small_models import (
 )
 
 from auto_quantize_model import InputError, load_suite
+from auto_quantize_model.cases.settings import FAMILIES
 from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.families import load_model
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS = load_suite(SUITE).select("tiny")[0].model
-FAMILIES = ("causal_lm", "vlm", "qwen3_vl")
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ NOT_RUN = {
     r"coverage .*": "runs every test once more",
     r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
     r"python -m benchmarks\.(growth|matrix).*": "takes minutes",
-    r"python -m benchmarks\.(measured_kl|open_groups|presets|ties).*": "takes minutes",
+    r"python -m benchmarks\.(measured_kl|one_call|open_groups|presets|ties).*": "takes minutes",
     r"ray (start|stop).*": "`nox -s cluster` starts clusters, and the Slurm script does",
     r"sbatch .*": "needs Slurm; `python -m benchmarks.cluster.slurm` runs the script without",
     r"python -m benchmarks\.cluster.*|nox -s cluster.*": "needs root and Ray, and takes minutes",

@@ -1,4 +1,4 @@
-"""What an interrupted run leaves to the next run of the same pass: captured batches, and the scores of groups.
+"""What an interrupted run leaves to the next run of the same pass: batches, scores, and what was measured.
 
 A folder belongs to one run at a time, whose processes may share it. It goes when that run has come to its end, or when
 nobody has come back to it.
