@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,6 +28,19 @@ sizes: [small, medium]
 recipes: [mine]
 """
 RECIPE = "budget: {bits: 6}\npairs: [wfp4_afp16, wint8_afp16]\nsize: small\nruntime: modelopt\n"
+
+
+CAPTIONS = {"file": "x.txt", "samples": 4, "loss_tokens": 40, "sha256": "a" * 64}
+KL = {
+    "kl": 2e-3,
+    "kl_ci95": [1e-3, 3e-3],
+    "loss_change": 0.0,
+    "loss_change_ci95": [0.0, 0.0],
+    "top1_agreement": 1.0,
+    "top1_agreement_ci95": [1.0, 1.0],
+    "captions": CAPTIONS,
+}
+"""What is said of a measurement."""
 
 
 @pytest.fixture
@@ -96,13 +109,75 @@ def test_what_drifts_is_named(guarded: pytest.Pytester) -> None:
     )
 
 
+MEASURES = """
+import json
+from pathlib import Path
+from auto_quantize_model.errors import InputError
+from auto_quantize_model.plugin.recipe_check import RecipeCheck
+from auto_quantize_model.recipes.proof import proof_from
+
+def prove(self, recipe):
+    found = json.loads(Path("found.json").read_text(encoding="utf-8"))
+    if isinstance(found, str):
+        raise InputError(found)
+    return proof_from(found)
+
+RecipeCheck._prove = prove
+"""
+"""A suite's conftest.py that measures what a file says."""
+
+
+@pytest.mark.usefixtures("light_python")
+@pytest.mark.parametrize(
+    ("committed", "found", "message"),
+    [
+        ({}, {}, None),
+        ({}, {"kl": 2.9e-3, "kl_ci95": [1.9e-3, 4e-3]}, None),
+        (
+            {},
+            {"kl": 3.1e-3, "kl_ci95": [1.9e-3, 4e-3]},
+            "*its measured KL is 0.0031, committed 0.002 with an interval of 0.001 to 0.003*",
+        ),
+        ({}, {"captions": {**CAPTIONS, "sha256": "b" * 64}}, "*it was measured on other captions*"),
+        (None, {}, "*the committed recipe was never measured*"),
+        ({}, "no captions to measure on", "*qwen3_vl_tiny-mine: no captions to measure on*"),
+    ],
+    ids=["the same", "within its interval", "beyond it", "other captions", "never measured", "not measurable"],
+)
+def test_what_is_measured_is_held_against_what_is_committed(
+    guarded: pytest.Pytester, committed: dict[str, Any] | None, found: Any, message: str | None
+) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    proof = None if committed is None else Proof(KL | committed, ())
+    write_files(case.folder, recipe_files(solve_committed(case), proof))
+    (guarded.path / "conftest.py").write_text(MEASURES, encoding="utf-8")
+    document = found if isinstance(found, str) else {"measured": KL | found, "compared": None}
+    (guarded.path / "found.json").write_text(json.dumps(document), encoding="utf-8")
+    before = (case.folder / "recipe.json").read_bytes()
+    result = guarded.runpytest_subprocess("-m", "gpu", "--sensitivity-device", "cpu")
+    result.assert_outcomes(**{"passed" if message is None else "failed": 1})
+    if message is not None:
+        result.stdout.fnmatch_lines([message])
+    assert (case.folder / "recipe.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("light_python")
+def test_a_recipe_that_a_pair_alone_beats_is_not_published(guarded: pytest.Pytester) -> None:
+    (case,) = load_suite(guarded.path / "suite.yaml").recipes
+    (guarded.path / "conftest.py").write_text(MEASURES, encoding="utf-8")
+    pair = {"name": "wfp4_afp16", "effective_bits": 4.0, "kl": 1e-3, "ratio": 0.5, "ratio_ci95": [0.4, 0.6]}
+    document = {"measured": KL, "compared": [{**pair, "is_pair": True}]}
+    (guarded.path / "found.json").write_text(json.dumps(document), encoding="utf-8")
+    result = guarded.runpytest_subprocess("-m", "gpu", "--sensitivity-device", "cpu", "--publish")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*'wfp4_afp16' alone has a measured KL of 0.001 at 4 bits*not worth having*"])
+    assert not case.folder.exists()
+
+
 @pytest.mark.usefixtures("light_python")
 def test_its_files_are_made_anew_without_measuring(guarded: pytest.Pytester) -> None:
     (case,) = load_suite(guarded.path / "suite.yaml").recipes
-    measured = {"kl": 2e-3, "kl_ci95": [1e-3, 3e-3], "loss_change": 0.0, "loss_change_ci95": [0.0, 0.0]}
-    measured |= {"top1_agreement": 1.0, "top1_agreement_ci95": [1.0, 1.0]}
-    captions = {"file": "x.txt", "samples": 4, "loss_tokens": 40, "sha256": "a" * 64}
-    files = recipe_files(solve_committed(case), Proof(measured | {"captions": captions}, ()))
+    files = recipe_files(solve_committed(case), Proof(KL, ()))
     write_files(case.folder, files | {"recipe.svg": "of another version", "recipe.md": "", "pareto.json": "{}"})
     drifted = guarded.runpytest_subprocess("-m", "not gpu")
     drifted.stdout.fnmatch_lines(
