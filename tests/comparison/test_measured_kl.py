@@ -37,8 +37,15 @@ def kl(value: float, half: float | None) -> Mapping[str, Any]:
 def test_elsewhere_each_may_lie_anywhere_in_the_others_interval(
     old: Mapping[str, Any], new: Mapping[str, Any], elsewhere: bool, agreed: bool
 ) -> None:
-    assert agree(old, new, 0.01, elsewhere=elsewhere) is agreed
-    assert agree(new, old, 0.01, elsewhere=elsewhere) is agreed
+    for one, other in ((old, new), (new, old)):
+        intervals = one["kl_ci95"], other["kl_ci95"]
+        assert agree(one["kl"], other["kl"], intervals, 0.01, elsewhere=elsewhere) is agreed
+
+
+@pytest.mark.parametrize("nonsense", [["a", 1], [1.0], {}, "ab", [None, 1.0], None])
+def test_what_is_no_interval_holds_nothing(nonsense: Any) -> None:
+    assert not agree(1.0, 1.07, ([0.8, 1.2], nonsense), 0.01, elsewhere=True)
+    assert not agree(1.0, 1.07, (nonsense, [0.8, 1.2]), 0.01, elsewhere=True)
 
 
 def test_another_processor_is_elsewhere(manifest: dict[str, Any]) -> None:

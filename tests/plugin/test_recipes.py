@@ -138,11 +138,24 @@ RecipeCheck._prove = prove
             {"kl": 3.1e-3, "kl_ci95": [1.9e-3, 4e-3]},
             "*its measured KL is 0.0031, committed 0.002 with an interval of 0.001 to 0.003*",
         ),
+        (
+            {"kl_ci95": None},
+            {"kl": 3.1e-3, "kl_ci95": None},
+            "*its measured KL is 0.0031, committed 0.002",
+        ),
         ({}, {"captions": {**CAPTIONS, "sha256": "b" * 64}}, "*it was measured on other captions*"),
         (None, {}, "*the committed recipe was never measured*"),
         ({}, "no captions to measure on", "*qwen3_vl_tiny-mine: no captions to measure on*"),
     ],
-    ids=["the same", "within its interval", "beyond it", "other captions", "never measured", "not measurable"],
+    ids=[
+        "the same",
+        "within its interval",
+        "beyond it",
+        "no interval",
+        "other captions",
+        "never measured",
+        "not measurable",
+    ],
 )
 def test_what_is_measured_is_held_against_what_is_committed(
     guarded: pytest.Pytester, committed: dict[str, Any] | None, found: Any, message: str | None

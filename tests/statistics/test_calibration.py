@@ -42,8 +42,24 @@ def test_of_two_batches_the_gap_tells() -> None:
 
 @pytest.mark.parametrize(
     ("maxima", "other"),
-    [([5, 5, 5], 5.0), ([0, 0], 0.0), ([5], None), ([0], None), ([5, 0], None)],
-    ids=["the same in all", "nothing but zeros", "one batch", "one batch of zeros", "zeros but in one"],
+    [
+        ([5, math.inf], None),
+        ([5, math.nan], None),
+        ([5, 5, 5], 5.0),
+        ([0, 0], 0.0),
+        ([5], None),
+        ([0], None),
+        ([5, 0], None),
+    ],
+    ids=[
+        "beyond all",
+        "no number",
+        "the same in all",
+        "nothing but zeros",
+        "one batch",
+        "one batch of zeros",
+        "zeros but in one",
+    ],
 )
 def test_without_a_gap_there_is_nothing_to_tell_by(maxima: list[float], other: float | None) -> None:
     assert other_maximum(np.array(maxima, dtype=np.float32)) == other

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.cases.settings import Tolerances
     from auto_quantize_model.comparison.bands import ChosenBand
     from auto_quantize_model.comparison.causes import Cause
-    from auto_quantize_model.comparison.matching import Matching
+    from auto_quantize_model.comparison.matching import MatchedGroup, Matching
 
 Verdict = Literal["identical", "within_noise", "drift", "incomparable"]
 Measure = Literal["importance", "predicted_kl", "measured_kl", "scores"]
@@ -287,21 +287,20 @@ def _measured_change(old: Mapping[str, Any], new: Mapping[str, Any], band: Chose
     before, after = (_number(mapping(each, "measured").get("kl")) for each in (old, new))
     if before is None or after is None or not _measured_alike(old, new):
         return None
-    within = measured_kl.agree(
-        mapping(old, "measured"), mapping(new, "measured"), band.total, elsewhere=_is_elsewhere(band)
-    )
+    intervals = mapping(old, "measured").get("kl_ci95"), mapping(new, "measured").get("kl_ci95")
+    within = measured_kl.agree(before, after, intervals, band.total, elsewhere=_is_elsewhere(band))
     return GroupChange(_WHOLE, "measured_kl", before, after, within)
 
 
-def _is_within(measure: Measure, old: Mapping[str, Any], new: Mapping[str, Any], band: ChosenBand) -> bool:
+def _is_within(measure: Measure, old: float, new: float, group: MatchedGroup, band: ChosenBand) -> bool:
     match measure:
         case "measured_kl":
-            return measured_kl.agree(old, new, band.group, elsewhere=_is_elsewhere(band), key=measure)
+            intervals = group.old.get("measured_kl_ci95"), group.new.get("measured_kl_ci95")
+            return measured_kl.agree(old, new, intervals, band.group, elsewhere=_is_elsewhere(band))
         case "predicted_kl":
-            tolerance = min(band.group * _OF_PREDICTED, _MOST_FOR_PREDICTED)
+            return _agree(old, new, min(band.group * _OF_PREDICTED, _MOST_FOR_PREDICTED))
         case _:
-            tolerance = band.group
-    return _agree(_measure(old, measure), _measure(new, measure), tolerance)
+            return _agree(old, new, band.group)
 
 
 def _is_elsewhere(band: ChosenBand) -> bool:
@@ -315,7 +314,7 @@ def _group_changes(matching: Matching, band: ChosenBand, measured_alike: bool) -
         for measure in (*measures, *(("scores",) if edited else ())):
             old, new = _measure(group.old, measure), _measure(group.new, measure)
             if old is not None and new is not None:
-                yield GroupChange(name, measure, old, new, _is_within(measure, group.old, group.new, band))
+                yield GroupChange(name, measure, old, new, _is_within(measure, old, new, group, band))
 
 
 def _measure(entry: Mapping[str, Any], measure: Measure) -> float | None:

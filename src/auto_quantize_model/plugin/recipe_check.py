@@ -134,12 +134,11 @@ class RecipeCheck:
         if old["captions"]["sha256"] != measured["captions"]["sha256"]:
             self._fail("it was measured on other captions")
         # A recipe does not say where it was measured.
-        if not agree(old, measured, self._suite.tolerances.default.total, elsewhere=True):
-            low, high = old["kl_ci95"]
-            self._fail(
-                f"its measured KL is {measured['kl']:.5g}, committed {old['kl']:.5g} with an interval of {low:.5g} to "
-                f"{high:.5g}"
-            )
+        intervals = old["kl_ci95"], measured["kl_ci95"]
+        if not agree(old["kl"], measured["kl"], intervals, self._suite.tolerances.default.total, elsewhere=True):
+            # One caption alone has no interval.
+            sure = "" if old["kl_ci95"] is None else " with an interval of {:.5g} to {:.5g}".format(*old["kl_ci95"])
+            self._fail(f"its measured KL is {measured['kl']:.5g}, committed {old['kl']:.5g}{sure}")
 
     def _committed(self) -> dict[str, Any]:
         try:

@@ -23,10 +23,12 @@ _DEVIATION: Final = np.pi / np.sqrt(6)
 def other_maximum(maxima: NDArray[np.float32]) -> float | None:
     """The maximum that other batches may well have: larger by one standard deviation of its logarithm.
 
-    None where a single batch says nothing of others. Larger, for what is scored is calibrated on as well, so that a
-    smaller one would cut off what it holds.
+    None where a single batch says nothing of others, and where one is no number. Larger, for what is scored is
+    calibrated on as well, so that a smaller one would cut off what it holds.
     """
     descending = np.sort(maxima.astype(np.float64))[::-1]
+    if not np.isfinite(descending).all():
+        return None
     used = min(_LARGEST_USED, len(descending) - 1)
     if used < 1:
         return None

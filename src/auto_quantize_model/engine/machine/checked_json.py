@@ -11,6 +11,8 @@ from auto_quantize_model.whole_files import replace_content
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from auto_quantize_model.reporting import Notice
+
 
 class DamagedFileError(Exception):
     """A file does not have in it what was written."""
@@ -34,6 +36,16 @@ def read_checked(file: Path) -> Any:
     if checksum != _checksum(text):
         raise DamagedFileError(f"{file}: damaged (its checksum is another)")
     return json.loads(text)
+
+
+def read_or_remove(file: Path, notice: Notice, then: str) -> Any:
+    """Read a value back; None where there is no file, or it was damaged and is gone now, which the user is told."""
+    try:
+        return read_checked(file)
+    except DamagedFileError as error:
+        notice(f"{error}; {then}")
+        file.unlink(missing_ok=True)
+        return None
 
 
 def _checksum(text: bytes) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auto_quantize_model.engine.capture.identity import digest
-from auto_quantize_model.engine.machine.checked_json import DamagedFileError, read_checked, write_checked
+from auto_quantize_model.engine.machine.checked_json import read_or_remove, write_checked
 from auto_quantize_model.errors import one_line
 from auto_quantize_model.scores import Measured
 
@@ -51,12 +51,7 @@ class MeasuredFiles:
     def has(self, part: int) -> bool:
         """Whether a part is measured, by any process, and can be read."""
         if part not in self._found:
-            try:
-                document = read_checked(self._file(part))
-            except DamagedFileError as error:
-                self._notice(f"{error}; measuring again")
-                self._file(part).unlink(missing_ok=True)
-                return False
+            document = read_or_remove(self._file(part), self._notice, "measuring again")
             if document is None:
                 return False
             self._found[part] = [_from_json(each) for each in document]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from auto_quantize_model.engine.machine.checked_json import DamagedFileError, read_checked, write_checked
+from auto_quantize_model.engine.machine.checked_json import read_or_remove, write_checked
 from auto_quantize_model.errors import one_line
 from auto_quantize_model.reporting import no_notice
 from auto_quantize_model.scores import Calibration, GroupScore, Split
@@ -93,12 +93,7 @@ class ScoreFiles:
 
     def _find(self, index: int) -> _GroupScores | None:
         if index not in self._found:
-            try:
-                document = read_checked(self._file(index))
-            except DamagedFileError as error:
-                self._notice(f"{error}; scoring the group again")
-                self._file(index).unlink(missing_ok=True)
-                return None
+            document = read_or_remove(self._file(index), self._notice, "scoring the group again")
             if document is None:
                 return None
             group = self._groups[index]

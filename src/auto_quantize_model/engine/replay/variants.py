@@ -20,7 +20,7 @@ Side = Literal["both", "weights", "activations", "other maximum"]
 """What is quantized: a format scores with both sides, and its split tells what each would score alone. The last is
 activations alone by a maximum that other captions may have."""
 
-RECALIBRATED_SHARE = 4
+_RECALIBRATED_SHARE = 4
 """By the other maximum one batch of so many is scored: what it changes is much the same in all."""
 
 
@@ -89,7 +89,7 @@ def other_input_maximum(quantizers: FormatQuantizers, maxima: NDArray[np.float32
 
 def recalibrated(size: SizePlan) -> tuple[int, ...]:
     """The scored batches that are scored by the other maximum too."""
-    return size.scored[: -(-len(size.scored) // RECALIBRATED_SHARE)]
+    return size.scored[: -(-len(size.scored) // _RECALIBRATED_SHARE)]
 
 
 def _variant(
