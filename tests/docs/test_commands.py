@@ -43,6 +43,7 @@ RUN_BY_A_TEST = {
     "python -m auto_quantize_model compare --last-publish": "tests/cli/test_compare.py"
     "::test_what_the_last_publish_changed",
     "nox -s kills": "tests/faults/test_kills.py::test_the_next_run_succeeds_and_leaves_nothing_half_done",
+    "nox -s fuzz": "tests/test_fuzz.py::test_every_input_is_taken_or_refused_in_one_line",
     "python docs/generate.py": "tests/docs/test_pages.py::test_a_generated_page_is_up_to_date",
     "python models/qwen3_vl_tiny/captions generate": "tests/captions/test_embedded_command.py"
     "::test_generate_reproduces_the_committed_files",
@@ -59,7 +60,7 @@ NOT_RUN = {
     r"pre-commit install": "writes into the reader's .git",
     r"git status": "only looks",
     r"ruff format \.": "rewrites files; CI runs it with --check",
-    r"coverage .*": "runs every test once more",
+    r"coverage .*|nox -s minimums": "runs every test once more",
     r"python benchmarks/gpu_check( --(?!rehearse).*)?": "needs a GPU; CI rehearses it",
     r"python -m benchmarks\.(growth|matrix).*": "takes minutes",
     r"python -m benchmarks\.(measured_kl|one_call|open_groups|presets|ties).*": "takes minutes",
