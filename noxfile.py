@@ -96,7 +96,7 @@ def kills(session: nox.Session) -> None:
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Change the code at random places and see whether the tests notice (an hour; `-- --help`: rooms, how many)."""
-    install(session, "tests", "mutants")
+    install(session, "tests", "coverage", "mutants")
     session.run("python", "-m", "benchmarks.mutants", *session.posargs, env=THREADS_REST)
 
 

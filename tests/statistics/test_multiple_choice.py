@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from scipy.optimize import linprog
 
 from auto_quantize_model.statistics.multiple_choice import front, knee, solve, solve_many
 
@@ -96,6 +97,41 @@ def test_a_table_and_highs_decide_alike(values: np.ndarray, costs: np.ndarray, b
         assert by_table.gap == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("unit", [1.0, np.pi])
+@pytest.mark.parametrize("seed", [1, 7, 16, 17])
+def test_both_find_what_filling_up_the_budget_misses(seed: int, unit: float) -> None:
+    random = np.random.default_rng(seed)
+    values, costs = random.exponential(size=(7, 3)), random.integers(1, 40, size=(7, 3)).astype(float)
+    budget = int(costs.min(axis=1).sum() * 1.4)
+    totals = [
+        (costs[np.arange(7), list(chosen)].sum(), values[np.arange(7), list(chosen)].sum())
+        for chosen in itertools.product(range(3), repeat=7)
+    ]
+    best = min(value for cost, value in totals if cost <= budget)
+    (filled,), (gap,) = solve_many(values[None], costs, budget)
+    assert values[np.arange(7), filled].sum() > best * 1.001
+    assert gap > 0
+    found = solve(values, costs * unit, budget * unit)
+    assert found is not None
+    assert found.value == pytest.approx(best, rel=1e-12)
+    assert found.bound == pytest.approx(best, rel=1e-9)
+    assert found.cost == pytest.approx((costs * unit)[np.arange(7), found.chosen].sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_stated_distance_of_many_is_that_to_what_halves_of_choices_would_give(seed: int) -> None:
+    """The bound is the optimum of the linear relaxation, which scipy knows."""
+    random = np.random.default_rng(seed)
+    values, costs = random.exponential(size=(3, 6, 4)), random.integers(1, 40, size=(6, 4)).astype(float)
+    budget = costs.min(axis=1).sum() * 1.3
+    one_each = np.kron(np.eye(6), np.ones(4))
+    chosen, gaps = solve_many(values, costs, budget)
+    for its, table, gap in zip(chosen, values, gaps, strict=True):
+        relaxed = linprog(table.ravel(), costs.ravel()[None], [budget], one_each, np.ones(6), bounds=(0, 1))
+        found = table[np.arange(6), its].sum()
+        assert gap == pytest.approx((found - relaxed.fun) / found, abs=1e-7)
+
+
 def test_a_table_that_would_be_large_goes_to_highs_too() -> None:
     random = np.random.default_rng(1)
     values, costs = random.exponential(size=(40, 3)), random.integers(1, 99, size=(40, 3)).astype(float)
@@ -122,6 +158,24 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == ""
 
 
-def test_the_knee_is_where_the_bend_is() -> None:
-    assert knee(np.array([10.0, 1.0, 0.5, 0.0]), np.array([0.0, 1.0, 5.0, 10.0])) == 1
-    assert knee(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 0
+FRONT = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=2, max_size=8)
+
+
+@given(FRONT, st.integers(-9, 9), st.integers(-9, 9))
+def test_the_knee_is_farthest_below_the_line_between_the_ends(
+    steps: list[tuple[int, int]], least_cost: int, least_value: int
+) -> None:
+    costs = least_cost + np.cumsum([0, *(step for step, _ in steps)]).astype(float)
+    values = least_value + np.cumsum([0, *(step for _, step in steps)])[::-1].astype(float)
+    along, across = costs[-1] - costs[0], values[-1] - values[0]
+    below = (costs - costs[0]) * across - (values - values[0]) * along
+    found = knee(values, costs)
+    assert below[found] == pytest.approx(max(below))
+
+
+@pytest.mark.parametrize(
+    ("values", "costs"),
+    [([1.0, 0.0], [0.0, 1.0]), ([3.0, 2.0, 1.0], [5.0, 5.0, 5.0]), ([2.0, 2.0, 2.0], [1.0, 2.0, 3.0])],
+)
+def test_ends_alone_and_what_is_flat_have_no_knee(values: list[float], costs: list[float]) -> None:
+    assert knee(np.array(values), np.array(costs)) == 0

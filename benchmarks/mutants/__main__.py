@@ -1,7 +1,8 @@
-"""How many small faults the tests notice: cosmic-ray changes a room's code at random places and runs that room's tests.
+"""How many small faults the tests notice: cosmic-ray changes a room's code at random places, one at a time.
 
-It works on a copy of the last commit, so that nothing is left changed. What survives is printed with its difference: a
-change that means the same, or a test that is missing.
+Each change meets the tests that run the changed line, as a first run records them. All happens in a copy of the last
+commit, so that nothing is left changed. What survives is printed with its difference: a change that means the same, or
+a test that is missing.
 """
 
 from __future__ import annotations
@@ -18,26 +19,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.warm_python import start
+
+from benchmarks.mutants.choosing import combine
+
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "src/auto_quantize_model"
-TESTS = {
-    "statistics": "tests/statistics",
-    "comparison": "tests/comparison",
-    "baselines": "tests/baselines",
-    "recipes": "tests/recipes",
-    "precision": "tests/precision",
-    "engine": "tests/engine tests/test_run.py",
-}
-"""By room, the tests that are of it; others would notice some of what survives."""
+ROOMS = ("statistics", "comparison", "baselines", "recipes", "precision", "engine")
+TESTS = ("tests", "sensitivity_cases")
 MEANINGLESS = re.compile(r"core/(ReplaceBinaryOperator_BitOr_|RemoveDecorator|ReplaceUnaryOperator_Invert).*")
 """`|` is in annotations mostly, which nobody runs."""
 CONFIG = """
 [cosmic-ray]
 module-path = "{module}"
 timeout = {timeout}
-test-command = "{python} -m pytest -x -q -p no:cacheprovider {tests}"
+test-command = "{python} -m benchmarks.mutants.noticing {records}"
 [cosmic-ray.distributor]
 name = "local"
 """
@@ -69,13 +67,44 @@ class Outcome:
         return self.tried - len(self.survivors)
 
 
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """Of the repository, to change; what is recorded of its tests; a Python that starts at once."""
+
+    folder: Path
+    records: Path
+    python: str
+
+    def record(self, tests: Sequence[str]) -> None:
+        """Which test runs which line. Tests that fail before anything is changed notice nothing, so they may."""
+        self.records.mkdir(parents=True, exist_ok=True)
+        plugin = ["-p", "benchmarks.mutants.recording", "--record-lines", str(self.records), "-p", "no:cacheprovider"]
+        command = [
+            self.python,
+            "-m",
+            "pytest",
+            "-q",
+            "--tb=line",
+            "-n2",
+            "--dist=loadfile",
+            "-m",
+            "not gpu",
+            *plugin,
+            *tests,
+        ]
+        _run(command, self.folder, allowed=(0, 1))
+        combine(self.records)
+
+
 def main() -> None:
     """Print the survivors of each room as they are known, then a line a room."""
     arguments = _arguments()
     outcomes: dict[str, Outcome] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "copy"
-        _run(["git", "clone", "--quiet", str(ROOT), str(copy)], ROOT)
+    with tempfile.TemporaryDirectory() as folder, start.warm_python(start.HEAVY) as python:
+        copy = Copy(Path(folder) / "copy", (arguments.records or Path(folder) / "records").resolve(), python)
+        _run(["git", "clone", "--quiet", str(ROOT), str(copy.folder)], ROOT)
+        if arguments.tests or not copy.records.exists():
+            copy.record(arguments.tests or TESTS)
         for room in arguments.rooms:
             outcomes[room] = _try(room, copy, Path(folder), arguments)
             for each in outcomes[room].survivors:
@@ -87,18 +116,17 @@ def main() -> None:
         sys.stdout.write(f"| `{room}` | {outcome.tried} | {outcome.killed} | {share:.0%} |\n")
 
 
-def _try(room: str, copy: Path, folder: Path, arguments: argparse.Namespace) -> Outcome:
-    config, session = folder / f"{room}.toml", folder / f"{room}.sqlite"
-    module, tests = f"{PACKAGE}/{room}", TESTS[room]
-    config.write_text(
-        CONFIG.format(module=module, tests=tests, python=arguments.python, timeout=arguments.timeout), encoding="utf-8"
-    )
-    _run(["cosmic-ray", "init", str(config), str(session)], copy)
+def _try(room: str, copy: Copy, folder: Path, arguments: argparse.Namespace) -> Outcome:
     from cosmic_ray.work_db import WorkDB, use_db
 
+    config, session = folder / f"{room}.toml", folder / f"{room}.sqlite"
+    module = f"{PACKAGE}/{room}"
+    text = CONFIG.format(module=module, records=copy.records, python=copy.python, timeout=arguments.timeout)
+    config.write_text(text, encoding="utf-8")
+    _run(["cosmic-ray", "init", str(config), str(session)], copy.folder)
     with use_db(str(session), WorkDB.Mode.open) as work:
         _leave(work, arguments.count, arguments.seed)
-    _run(["cosmic-ray", "exec", str(config), str(session)], copy)
+    _run(["cosmic-ray", "exec", str(config), str(session)], copy.folder)
     with use_db(str(session), WorkDB.Mode.open) as work:
         found = list(_tried(work))
     return Outcome(len(found), [each for each in found if each is not None])
@@ -108,12 +136,17 @@ def _leave(work: Any, count: int, seed: int) -> None:
     """Only so many of the possible changes, at random, and none that mean nothing."""
     from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
-    possible = sorted(work.pending_work_items, key=lambda item: (_spec(item).module_path, _spec(item).start_pos))
+    possible = sorted(work.pending_work_items, key=lambda item: _place(_spec(item)))
     sensible = [item.job_id for item in possible if not MEANINGLESS.match(_spec(item).operator_name)]
     chosen = set(random.Random(seed).sample(sensible, min(count, len(sensible))))  # noqa: S311  not for secrets
     for item in possible:
         if item.job_id not in chosen:
             work.set_result(item.job_id, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+
+
+def _place(spec: Any) -> tuple[object, ...]:
+    """Where a change is and which one: cosmic-ray lists them in another order each time."""
+    return spec.module_path.as_posix(), spec.start_pos, spec.operator_name, spec.occurrence
 
 
 def _tried(work: Any) -> Iterator[Survivor | None]:
@@ -132,22 +165,25 @@ def _spec(item: Any) -> Any:
     return item.mutations[0]
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def _run(command: Sequence[str], folder: Path, allowed: Container[int] = (0,)) -> None:
     environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    subprocess.run(command, cwd=folder, check=True, env=environment)  # noqa: S603
+    ended = subprocess.run(command, cwd=folder, check=False, env=environment)  # noqa: S603
+    if ended.returncode not in allowed:
+        sys.exit(f"{' '.join(command[:3])} ended with {ended.returncode}")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rooms", nargs="*", default=list(TESTS), metavar="ROOM", help=", ".join(TESTS))
+    parser.add_argument("rooms", nargs="*", default=list(ROOMS), metavar="ROOM", help=", ".join(ROOMS))
     parser.add_argument("--count", type=int, default=50, metavar="N", help="changes to try in each room (50)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timeout", type=float, default=300.0, help="seconds that a room's tests may take")
-    parser.add_argument("--python", default=sys.executable, help="that has the project and its tests' requirements")
+    parser.add_argument("--records", type=Path, metavar="FOLDER", help="of what tests run: made there, or used again")
+    parser.add_argument("--tests", nargs="+", metavar="PATH", help="to record (all, or none where there are records)")
+    parser.add_argument("--timeout", type=float, default=240.0, help="seconds that a change's tests may take")
     arguments = parser.parse_args()
-    unknown = sorted(set(arguments.rooms) - set(TESTS))
+    unknown = sorted(set(arguments.rooms) - set(ROOMS))
     if unknown:
-        parser.error(f"no tests are named for {', '.join(unknown)}; rooms: {', '.join(TESTS)}")
+        parser.error(f"no rooms: {', '.join(unknown)}; there are {', '.join(ROOMS)}")
     return arguments
 
 

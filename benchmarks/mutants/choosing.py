@@ -1,0 +1,96 @@
+"""Which tests run a line, the quickest first."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import json
+from typing import TYPE_CHECKING
+
+import coverage
+
+from benchmarks.mutants.recording import LINES, OF_A_FIXTURE, OF_A_TEST, PACKAGE, RUNS, TestRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+
+MOST_SECONDS = 40.0
+"""Of tests of a room, and of others, for one change. What runs everywhere is run by nearly all of them."""
+
+
+def combine(folder: Path) -> None:
+    """Add what several processes left to one record."""
+    record = coverage.Coverage(data_file=str(folder / LINES), config_file=False, messages=False)
+    record.load()
+    record.combine()
+    record.save()
+
+
+def tests_that_run(file: Path, line: int, folder: Path) -> tuple[list[str], list[str]]:
+    """The tests that ran the statement which has this line, those of its own room apart.
+
+    Of what is run on import, all that run the file.
+    """
+    by_line = _contexts(file, folder)
+    here = {context for number in _statement(file, line) for context in by_line.get(number, ())}
+    if here == {""}:
+        here = {context for contexts in by_line.values() for context in contexts}
+    runs = {run.test: run for path in sorted(folder.glob(f"{RUNS}.*")) for run in _runs(path)}
+    chosen = [run for run in runs.values() if any(_is_for(run, each) for each in here)]
+    own = f"tests/{_within_package(file).split('/')[1]}/"
+    mine = [run for run in chosen if run.test.startswith(own)]
+    return list(_quickest(mine)), list(_quickest(run for run in chosen if run not in mine))
+
+
+def _contexts(file: Path, folder: Path) -> dict[int, list[str]]:
+    """By line, what ran it. The records may have been made in other copies."""
+    data = coverage.CoverageData(str(folder / LINES))
+    data.read()
+    by_line: dict[int, list[str]] = collections.defaultdict(list)
+    for name in data.measured_files():
+        if name.endswith(f"/{_within_package(file)}"):
+            for line, contexts in data.contexts_by_lineno(name).items():
+                by_line[line] += contexts
+    return by_line
+
+
+def _within_package(file: Path) -> str:
+    return str(file)[str(file).rindex(f"{PACKAGE}/") :]
+
+
+def _quickest(runs: Iterable[TestRun]) -> Iterator[str]:
+    seconds = 0.0
+    for run in sorted(runs, key=lambda run: run.seconds):
+        seconds += run.seconds
+        if seconds <= MOST_SECONDS:
+            yield run.test
+
+
+def _runs(path: Path) -> Iterator[TestRun]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        yield TestRun(**json.loads(line))
+
+
+def _is_for(run: TestRun, context: str) -> bool:
+    kind, _, rest = context.partition(" ")
+    if kind == OF_A_TEST:
+        return run.test == rest
+    name, _, place = rest.partition(" ")
+    return kind == OF_A_FIXTURE and name in run.fixtures and run.test.startswith(place)
+
+
+def _statement(file: Path, line: int) -> range:
+    """The lines of the smallest statement around a line; of one with a body, its head."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    spans = [_lines(node) for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case)]
+    return min((span for span in spans if line in span), key=len, default=range(line, line + 1))
+
+
+def _lines(node: ast.stmt | ast.excepthandler | ast.match_case) -> range:
+    first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
+    body = getattr(node, "body", None)
+    if body:
+        return range(first, max(body[0].lineno, first + 1))
+    return range(first, (getattr(node, "end_lineno", None) or first) + 1)

@@ -1,0 +1,51 @@
+"""What cosmic-ray runs for each change: the tests that run the changed line, until one fails.
+
+`python -m benchmarks.mutants.noticing RECORDS`, in the changed copy. Ends with 0 where no test notices.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.mutants.choosing import tests_that_run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main() -> int:
+    """Run the tests of the change that git sees: those of its own room first, for most changes fail there."""
+    records = Path(sys.argv[1])
+    name, line = _changed()
+    own, others = tests_that_run(Path.cwd() / name, line, records)
+    if not own and not others:
+        sys.stdout.write(f"no test runs {name}:{line}\n")
+        return 0
+    return _status(own) or _status(others)
+
+
+def _status(tests: Sequence[str]) -> int:
+    if not tests:
+        return 0
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write("\n".join(tests))
+        file.flush()
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"@{file.name}"]
+        return subprocess.run(command, check=False).returncode  # noqa: S603
+
+
+def _changed() -> tuple[str, int]:
+    command = ["git", "diff", "--unified=0", "--no-color", "--", "src"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    (name,) = re.findall(r"^\+\+\+ b/(.*)$", text, re.MULTILINE)
+    line = re.findall(r"^@@ -\d+(?:,\d+)? \+(\d+)", text, re.MULTILINE)[0]
+    return name, int(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
