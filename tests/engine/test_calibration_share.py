@@ -71,4 +71,6 @@ def test_one_batch_leaves_it_unknown_and_the_report_says_so() -> None:
     assert result.manifest is not None
     measured = [each for each in result.manifest["layer_sensitivity"].values() if each["importance"] is not None]
     assert all(entry[KEY] is None for entry in measured)
-    assert f"Of {len(measured)} groups it is not known how much" in render(result.manifest)
+    assert f"not known how much the scores of {len(measured)} of {len(measured)} groups depend" in render(
+        result.manifest
+    )

@@ -87,7 +87,9 @@ def test_what_depends_on_the_calibration_is_named() -> None:
 def test_what_is_not_known_of_the_calibration_is_said() -> None:
     rows = [row(NAMES[0], None), row(NAMES[1], 0.0)]
     (said,) = [line for line in lines(statistics(), rows) if line.startswith("No: 16 captions")]
-    assert said.endswith("Of 1 groups it is not known how much their scores depend on the calibration.")
+    assert said.endswith(
+        "It is not known how much the scores of 1 of 2 groups depend on the captions that inputs are calibrated on."
+    )
 
 
 def test_weights_alone_have_no_calibration_to_speak_of() -> None:

@@ -76,8 +76,12 @@ def _to_calibrate_on(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             "calibrated on than on those that are scored: a larger size of the dataset calibrates on more. They are "
             f"{listed(moved)}."
         )
-    if len(known) < len(shares):
-        yield f"Of {len(shares) - len(known)} groups it is not known how much their scores depend on the calibration."
+    unknown = len(shares) - len(known)
+    if unknown:
+        yield (
+            f"It is not known how much the scores of {unknown} of {len(shares)} groups depend on the captions that "
+            "inputs are calibrated on."
+        )
 
 
 def _cells(prefix: Mapping[str, Any]) -> Iterator[str]:
