@@ -32,6 +32,10 @@ class TestRun:
     seconds: float
     fixtures: list[str]
 
+    @property
+    def file(self) -> str:
+        return self.test.partition("::")[0]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say where the records go."""
