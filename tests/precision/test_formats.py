@@ -131,6 +131,8 @@ def test_what_needs_the_models_sequence_is_refused_early() -> None:
         {"*input_quantizer": {"cfg": {"num_bits": [4, 3], "type": "dynamic"}}},
         {"*input_quantizer": {"cfg": {"num_bits": [4, 3], "constant_amax": 1.5}}},
         {"*input_quantizer": {"cfg": {"num_bits": 8, "calibrator": "histogram"}}},
+        {"*input_quantizer": {"cfg": {"num_bits": 8, "axis": -1}}},
+        {"*input_quantizer": {"cfg": {"num_bits": 8, "block_sizes": {-1: 16}}}},
         {"*weight_quantizer": {"cfg": {"num_bits": [2, 1], "block_sizes": {-1: 16, "scale_bits": [4, 3]}}}},
     ],
 )

@@ -16,10 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modelopt.torch.quantization.config import QuantizerAttributeConfig
 from modelopt.torch.quantization.nn import TensorQuantizer
+from modelopt.torch.quantization.nn.modules import tensor_quantizer
 
 from auto_quantize_model.errors import CaseError
 from auto_quantize_model.precision import fp4
-from auto_quantize_model.precision.fp4 import MXFP4_BACKEND, NVFP4_BACKEND, mxfp4, nvfp4, register_cpu_backends
+from auto_quantize_model.precision.fp4 import (
+    MXFP4_BACKEND,
+    NVFP4_BACKEND,
+    mxfp4,
+    nvfp4,
+    register_cpu_backends,
+    static_blocks_on_cpu,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -617,6 +625,34 @@ def test_another_block_size_is_one_clear_line(attributes: dict[str, Any], block_
     with pytest.raises(CaseError, match=re.escape(message)) as raised:
         quantizer(torch.ones(2, 64))
     assert "\n" not in str(raised.value)
+
+
+def test_blocks_may_be_of_the_last_dimension_by_its_own_number(attributes: dict[str, Any]) -> None:
+    values = inputs("random", width=64).reshape(3, -1, 64)
+    size = attributes["block_sizes"][-1]
+    others = {key: value for key, value in attributes["block_sizes"].items() if key != -1}
+    by_number = quantizer_of(attributes | {"block_sizes": others | {2: size}})
+    assert torch.equal(by_number(values), quantizer_of(attributes)(values))
+
+
+@pytest.mark.parametrize("largest", [448.0, 256.0])
+def test_scales_of_static_blocks_are_in_e4m3_with_the_largest_that_is_asked_for(largest: float) -> None:
+    """Against torch's own E4M3; the whole tensor's largest block gets the largest scale."""
+    blocks = inputs("random", width=16, rows=40).float()
+    amax = blocks.abs().amax(dim=-1, keepdim=True)
+    whole = amax.amax() * 1.5
+    with static_blocks_on_cpu():
+        found = tensor_quantizer.static_blockwise_fp4_fake_quant(blocks, amax, whole, True, largest)
+    unit = largest / (whole / 6)
+    scale = (amax / 6 * unit).to(torch.float8_e4m3fn).float() / unit
+    grid = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6])
+    places = (blocks.abs() / scale).clamp(max=6)
+    distances = (places[..., None] - grid).abs()
+    # Not what lies in the middle of two, where either may be.
+    clear = distances.sort(dim=-1).values.diff(dim=-1)[..., 0] > 1e-4
+    expected = grid[distances.argmin(dim=-1)] * scale * blocks.sign()
+    assert clear.float().mean() > 0.99
+    torch.testing.assert_close(found[clear], expected[clear], rtol=1e-6, atol=0)
 
 
 def test_a_model_is_calibrated_and_quantized_by_modelopt(attributes: dict[str, Any]) -> None:

@@ -147,6 +147,13 @@ def test_a_runtime_takes_what_it_runs_as_one_in_one_format() -> None:
     assert set(exported["quantized_layers"]) == quantized
 
 
+@pytest.mark.parametrize("pairs", [("wfp8_afp8", "wint8_afp8"), ("wint8_afp8", "wfp8_afp8")])
+def test_a_pair_that_a_runtime_cannot_serve_is_refused_wherever_it_stands(pairs: tuple[str, str]) -> None:
+    runtime = load_runtime("vllm", SUITE)
+    with pytest.raises(InputError, match=r"vllm cannot serve 'wint8_afp8': .*The nearest: wfp8_afp8"):
+        solve_recipe(files(*pairs), budget=9, runtime=runtime)
+
+
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_every_runtime_gets_a_recipe(name: str) -> None:
     runtime = load_runtime(name, SUITE)

@@ -20,9 +20,11 @@ ROWS = np.arange(SHAPE[0])
 
 
 def best_of_all(values: np.ndarray, costs: np.ndarray, budget: float) -> float | None:
+    items, choices = values.shape
+    rows = np.arange(items)
     totals = [
-        (costs[ROWS, list(chosen)].sum(), values[ROWS, list(chosen)].sum())
-        for chosen in itertools.product(range(SHAPE[1]), repeat=SHAPE[0])
+        (costs[rows, list(chosen)].sum(), values[rows, list(chosen)].sum())
+        for chosen in itertools.product(range(choices), repeat=items)
     ]
     return min((value for cost, value in totals if cost <= budget), default=None)
 
@@ -49,6 +51,16 @@ def test_every_point_of_the_front_is_the_best_at_its_cost(values: np.ndarray, co
     for chosen, cost in zip(points, totals, strict=True):
         assert values[ROWS, chosen].sum() == pytest.approx(best_of_all(values, costs, cost), abs=1e-9)
     assert values[ROWS, points[-1]].sum() == pytest.approx(values.min(axis=1).sum())
+
+
+def test_of_many_choices_those_below_the_line_between_others_are_on_the_front() -> None:
+    """The third is above the line from the second to the fourth, and the fifth costs more for nothing."""
+    values = np.array([[10.0, 5.0, 4.9, 2.0, 2.0, 1.9]])
+    costs = np.array([[1.0, 2.0, 3.0, 4.0, 4.5, 9.0]])
+    assert [each.tolist() for each in front(values, costs)] == [[0], [1], [3], [5]]
+    # All above the line between the ends.
+    values = np.array([[10.0, 9.9, 9.8, 9.7, 0.0]])
+    assert [each.tolist() for each in front(values, costs[:, :5])] == [[0], [4]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -103,11 +115,8 @@ def test_both_find_what_filling_up_the_budget_misses(seed: int, unit: float) -> 
     random = np.random.default_rng(seed)
     values, costs = random.exponential(size=(7, 3)), random.integers(1, 40, size=(7, 3)).astype(float)
     budget = int(costs.min(axis=1).sum() * 1.4)
-    totals = [
-        (costs[np.arange(7), list(chosen)].sum(), values[np.arange(7), list(chosen)].sum())
-        for chosen in itertools.product(range(3), repeat=7)
-    ]
-    best = min(value for cost, value in totals if cost <= budget)
+    best = best_of_all(values, costs, budget)
+    assert best is not None
     (filled,), (gap,) = solve_many(values[None], costs, budget)
     assert values[np.arange(7), filled].sum() > best * 1.001
     assert gap > 0
