@@ -140,6 +140,23 @@ def test_markdown_has_every_number_of_both(tree: Path, run: Any) -> None:
         assert shown[:2] == [f"{each[f'{group}.quant_recipe'][measure]:.4e}" for each in numbers]
 
 
+def test_markdown_of_several_cases_has_a_section_of_those_that_differ(tree: Path, run: Any) -> None:
+    shutil.copytree(tree / "models", tree / "new")
+    change(file_of(tree / "new", "wfp8_afp8"), lambda manifest: raise_group(manifest, 1.03))
+    change(file_of(tree / "new", "wfp8_afp16"), lambda manifest: raise_group(manifest, 1 + 1e-6))
+    shutil.rmtree(file_of(tree / "new", "wfp8_afp16", "medium").parent)
+    _, out, _ = run("models", "new", "--format", "markdown")
+    assert "- **Verdict:** drift" in out
+    assert "- **Only in A:** `qwen3_vl_tiny-wfp8_afp16-medium`" in out
+    assert "Only in B" not in out
+    cases = [f"qwen3_vl_tiny-{pair}-{size}" for pair, size in (("wfp8_afp16", "small"), ("wfp8_afp8", "small"))]
+    assert [line for line in out.splitlines() if line.startswith("## ")] == [f"## {case}" for case in cases]
+    assert sum(line.startswith("|qwen3_vl_tiny-") for line in out.splitlines()) == 3
+    comment = run("models", "new", "--format", "github")[1]
+    assert "Only in `models`: 1 case." in comment
+    assert "Only in `new`" not in comment
+
+
 @pytest.mark.parametrize(
     ("one", "other", "cases"),
     [

@@ -19,6 +19,7 @@ CUDA = torch.cuda.is_available()
         ("cuda:x", "is unknown"),
         ("cpu:1", "is unknown"),
         ("cuda:99", "device 'cuda:99' does not exist"),
+        (f"cuda:{torch.cuda.device_count()}", "does not exist"),
     ],
 )
 def test_a_device_that_is_not_there_is_one_line(name: str, message: str) -> None:

@@ -627,6 +627,47 @@ def test_another_block_size_is_one_clear_line(attributes: dict[str, Any], block_
     assert "\n" not in str(raised.value)
 
 
+def numbers_of(exponent_bits: int, mantissa_bits: int, largest: float) -> Tensor:
+    """What a small float can hold from 0 up, counted from its bits."""
+    bias = 2 ** (exponent_bits - 1) - 1
+    numbers = [
+        (mantissa / 2**mantissa_bits + (exponent > 0)) * 2.0 ** (max(exponent, 1) - bias)
+        for exponent in range(2**exponent_bits)
+        for mantissa in range(2**mantissa_bits)
+    ]
+    return torch.tensor([each for each in numbers if each <= largest])
+
+
+MX_NUMBERS = {
+    (2, 1): numbers_of(2, 1, 6.0),
+    (2, 3): numbers_of(2, 3, 7.5),
+    (3, 2): numbers_of(3, 2, 28.0),
+    (4, 3): numbers_of(4, 3, 448.0),
+    8: torch.arange(128.0),
+}
+
+
+@pytest.mark.parametrize("bits", MX_NUMBERS, ids=str)
+def test_every_mx_format_gives_the_nearest_of_its_numbers(bits: Any) -> None:
+    numbers = MX_NUMBERS[bits]
+    blocks = inputs("random", width=32, rows=60).float()
+    found = fp4.mx(blocks, fp4.MX_FORMATS[bits])
+    scale = 2 ** (blocks.abs().amax(dim=-1, keepdim=True) / numbers.max()).log2().ceil()
+    places = blocks.abs() / scale
+    distances = (places[..., None] - numbers).abs()
+    nearest = numbers[distances.argmin(dim=-1)]
+    clear = distances.topk(2, largest=False).values.diff(dim=-1)[..., 0] > 1e-6
+    assert clear.float().mean() > 0.98
+    assert torch.equal(found[clear], (nearest * scale * blocks.sign())[clear])
+    # Of two that are as near, the one that ends in an even bit.
+    index = torch.arange(len(numbers) - 1)
+    middle = (numbers[:-1] + numbers[1:]) / 2
+    even = numbers[index + index % 2]
+    for part, wanted in zip(middle.split(31), even.split(31), strict=True):
+        block = torch.nn.functional.pad(torch.cat([numbers[-1:], part]), (0, 31 - len(part)))
+        assert torch.equal(fp4.mx(block[None], fp4.MX_FORMATS[bits])[0, 1 : 1 + len(part)], wanted)
+
+
 def test_blocks_may_be_of_the_last_dimension_by_its_own_number(attributes: dict[str, Any]) -> None:
     values = inputs("random", width=64).reshape(3, -1, 64)
     size = attributes["block_sizes"][-1]

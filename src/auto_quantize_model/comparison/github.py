@@ -40,7 +40,7 @@ def _head(sides: SideBySide, moved: list[ComparedCase]) -> Iterator[str]:
     yield f"From {code(sides.old)} to {code(sides.new)}."
     for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
         if lone:
-            yield f"Only in {code(name)}: {len(lone)} cases."
+            yield f"Only in {code(name)}: {len(lone)} {'case' if len(lone) == 1 else 'cases'}."
     if moved:
         yield ""
         yield from markdown_table(_COLUMNS, map(_row, moved[:200]))
