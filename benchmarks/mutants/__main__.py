@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 from tests.warm_python import start
 
 from benchmarks.mutants.choosing import combine
+from benchmarks.mutants.noticing import NO_TEST
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "src/auto_quantize_model"
 ROOMS = ("statistics", "comparison", "baselines", "recipes", "precision", "engine")
 TESTS = ("tests", "sensitivity_cases")
-MEANINGLESS = re.compile(r"core/(ReplaceBinaryOperator_BitOr_|RemoveDecorator|ReplaceUnaryOperator_Invert).*")
-"""`|` is in annotations mostly, which nobody runs."""
+MEANINGLESS = re.compile(
+    r"core/(ReplaceBinaryOperator_BitOr_|RemoveDecorator|ReplaceUnaryOperator_Invert"
+    r"|ReplaceComparisonOperator_(Eq_Is|NotEq_IsNot|Is_Eq|IsNot_NotEq)$).*"
+)
+"""`|` is in annotations mostly, which nobody runs; small numbers and names are the same where they are equal."""
+MEANS_NOTHING = re.compile(r"\s*(@dataclasses\.dataclass|if TYPE_CHECKING)")
+"""Lines that only guard against other code: frozen, with slots, imported for annotations."""
 CONFIG = """
 [cosmic-ray]
 module-path = "{module}"
@@ -48,10 +54,13 @@ class Survivor:
     place: str
     operator: str
     difference: str
+    was_run: bool
+    """Whether any test runs the line at all: what needs a GPU, none does without one."""
 
     def __str__(self) -> str:
         changed = [line for line in self.difference.splitlines() if re.match(r"[-+](?![-+])", line)]
-        return "\n".join([f"{self.place}, {self.operator}", *changed])
+        unknown = "" if self.was_run else ", which no test runs here"
+        return "\n".join([f"{self.place}, {self.operator}{unknown}", *changed])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +74,11 @@ class Outcome:
     def killed(self) -> int:
         """How many of the changes a test noticed."""
         return self.tried - len(self.survivors)
+
+    @property
+    def run(self) -> int:
+        """How many of the changes are in lines that a test runs."""
+        return self.tried - sum(not each.was_run for each in self.survivors)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +124,11 @@ def main() -> None:
             for each in outcomes[room].survivors:
                 sys.stdout.write(f"\n{each}\n")
             sys.stdout.flush()
-    sys.stdout.write("\n| room | changes tried | noticed | share |\n| --- | --- | --- | --- |\n")
+    sys.stdout.write("\n| room | changes tried | of lines that tests run here | noticed | share |\n")
+    sys.stdout.write("| --- | --- | --- | --- | --- |\n")
     for room, outcome in outcomes.items():
-        share = outcome.killed / outcome.tried if outcome.tried else 0.0
-        sys.stdout.write(f"| `{room}` | {outcome.tried} | {outcome.killed} | {share:.0%} |\n")
+        share = outcome.killed / outcome.run if outcome.run else 0.0
+        sys.stdout.write(f"| `{room}` | {outcome.tried} | {outcome.run} | {outcome.killed} | {share:.0%} |\n")
 
 
 def _try(room: str, copy: Copy, folder: Path, arguments: argparse.Namespace) -> Outcome:
@@ -125,23 +140,28 @@ def _try(room: str, copy: Copy, folder: Path, arguments: argparse.Namespace) -> 
     config.write_text(text, encoding="utf-8")
     _run(["cosmic-ray", "init", str(config), str(session)], copy.folder)
     with use_db(str(session), WorkDB.Mode.open) as work:
-        _leave(work, arguments.count, arguments.seed)
+        _leave(work, copy.folder, arguments.count, arguments.seed)
     _run(["cosmic-ray", "exec", str(config), str(session)], copy.folder)
     with use_db(str(session), WorkDB.Mode.open) as work:
         found = list(_tried(work))
     return Outcome(len(found), [each for each in found if each is not None])
 
 
-def _leave(work: Any, count: int, seed: int) -> None:
+def _leave(work: Any, folder: Path, count: int, seed: int) -> None:
     """Only so many of the possible changes, at random, and none that mean nothing."""
     from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
     possible = sorted(work.pending_work_items, key=lambda item: _place(_spec(item)))
-    sensible = [item.job_id for item in possible if not MEANINGLESS.match(_spec(item).operator_name)]
+    sensible = [item.job_id for item in possible if _means_something(_spec(item), folder)]
     chosen = set(random.Random(seed).sample(sensible, min(count, len(sensible))))  # noqa: S311  not for secrets
     for item in possible:
         if item.job_id not in chosen:
             work.set_result(item.job_id, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+
+
+def _means_something(spec: Any, folder: Path) -> bool:
+    line = (folder / spec.module_path).read_text(encoding="utf-8").splitlines()[spec.start_pos[0] - 1]
+    return not MEANINGLESS.match(spec.operator_name) and not MEANS_NOTHING.match(line)
 
 
 def _place(spec: Any) -> tuple[object, ...]:
@@ -158,7 +178,8 @@ def _tried(work: Any) -> Iterator[Survivor | None]:
             continue
         spec = _spec(item)
         place = f"{Path(spec.module_path).as_posix()}:{spec.start_pos[0]}"
-        yield None if result.is_killed else Survivor(place, spec.operator_name, result.diff or "")
+        was_run = NO_TEST not in (result.output or "")
+        yield None if result.is_killed else Survivor(place, spec.operator_name, result.diff or "", was_run)
 
 
 def _spec(item: Any) -> Any:

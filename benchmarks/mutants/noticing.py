@@ -17,6 +17,8 @@ from benchmarks.mutants.choosing import tests_that_run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NO_TEST = "no test runs"
+
 
 def main() -> int:
     """Run the tests of the change that git sees: those of its own room first, for most changes fail there."""
@@ -24,7 +26,7 @@ def main() -> int:
     name, line = _changed()
     own, others = tests_that_run(Path.cwd() / name, line, records)
     if not own and not others:
-        sys.stdout.write(f"no test runs {name}:{line}\n")
+        sys.stdout.write(f"{NO_TEST} {name}:{line}\n")
         return 0
     return _status(own) or _status(others)
 

@@ -99,6 +99,16 @@ def test_the_most_likely_cause_is_named_first(manifest: dict[str, Any]) -> None:
         assert named(manifest, both) == [one, other]
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 6])
+def test_a_summary_names_three_causes_and_counts_the_others(manifest: dict[str, Any], count: int) -> None:
+    chosen = DECIDING[:count]
+    said = summary(
+        compare(manifest, changed(manifest, [each for what in chosen for each in ONE_EACH[what]]), Tolerances())
+    )
+    assert [what in said for what in chosen] == [number < 3 for number in range(count)]
+    assert said.endswith(f"; and {count - 3} more") if count > 3 else "more" not in said
+
+
 def test_a_larger_size_is_more_samples_and_not_other_captions(manifest: dict[str, Any]) -> None:
     assert named(manifest, changed(manifest, LARGER)) == ["the sample counts"]
 

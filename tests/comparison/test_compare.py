@@ -280,6 +280,10 @@ def test_numbers_too_large_for_a_float_are_compared(manifest: dict[str, Any]) ->
     comparison = compare(manifest, changed(manifest, ("autoquant_state", "score"), huge), TOLERANCES)
     assert comparison.verdict == "drift"
     assert comparison.total_ratio is None
+    # Beyond every float on either side of 0.
+    above, zero, below = (changed(manifest, ("autoquant_state", "score"), each) for each in (huge, 0.0, -huge))
+    for old, new in ((above, below), (above, zero), (below, zero)):
+        assert compare(old, new, TOLERANCES).verdict == "drift"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])

@@ -37,6 +37,8 @@ def test_a_model_says_where_it_may_run() -> None:
 @pytest.mark.skipif(CUDA, reason="there is a GPU")
 def test_auto_is_the_cpu_where_there_is_no_gpu() -> None:
     assert find_device("auto") == torch.device("cpu")
+    with pytest.raises(InputError, match="device 'cuda' does not exist"):
+        find_device("cuda")
 
 
 def test_every_pair_runs_on_cpu_and_says_with_what(suite: Suite) -> None:
