@@ -7,6 +7,7 @@ import pytest
 from tests.manifests import build
 
 from auto_quantize_model.artifacts import STAGING, render_reports
+from auto_quantize_model.baselines import checks
 from auto_quantize_model.baselines.checks import (
     absolute_paths,
     artifact_files,
@@ -54,6 +55,32 @@ def test_the_first_line_that_differs_is_shown(case: Case, folder: Path) -> None:
     assert f"{report}: line 21 is " in problem
     assert "and more'" in problem
     assert len(problem) < len(str(report)) + 320
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        ("a short line", "a short one", "line 1 is 'a short line', generated 'a short one'"),
+        (
+            "x" * 50 + "A" + "y" * 50,
+            "x" * 50 + "B" + "z" * 9,
+            f"line 1 is ...'{'x' * 20}A{'y' * 39}'..., generated ...'{'x' * 20}B{'z' * 9}'",
+        ),
+        ("x" * 20 + "A", "x" * 20 + "B", f"line 1 is '{'x' * 20}A', generated '{'x' * 20}B'"),
+        ("x" * 21 + "A", "x" * 21 + "B", f"line 1 is ...'{'x' * 20}A', generated ...'{'x' * 20}B'"),
+        ("z" * 60, "y", f"line 1 is '{'z' * 60}', generated 'y'"),
+        ("z" * 61, "y", f"line 1 is '{'z' * 60}'..., generated 'y'"),
+        ("same\nmore", "same", "line 2 is 'more', generated (no line)"),
+    ],
+)
+def test_lines_are_cut_to_where_they_begin_to_differ(
+    case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, shown: str
+) -> None:
+    report = folder / "per-layer-sensitivity.md"
+    report.write_text(old, encoding="utf-8")
+    monkeypatch.setattr(checks, "render_reports", lambda *_, **__: {report.name: new})
+    (problem,) = stale_reports(case, Baselines())
+    assert problem.startswith(f"{report}: {shown}")
 
 
 @pytest.mark.parametrize("edit", [lambda b: b.replace(b"\n", b"\r\n"), lambda b: b[:-1], lambda b: b + b"\n"])

@@ -152,4 +152,5 @@ def test_what_is_in_a_baselines_place_and_no_folder_is_one_line(case: Case) -> N
     baseline_folder(case).write_text("a file")
     with pytest.raises(InputError, match="cannot be read: Not a directory; check what it is") as caught:
         read_baseline(case)
+    assert str(caught.value).startswith(str(baseline_folder(case)))
     assert "\n" not in str(caught.value)

@@ -154,6 +154,23 @@ def test_a_product_is_clamped_where_modelopt_clamps_it() -> None:
         assert found.status == ("saturated" if 3e6 * factor > 1e10 else "scored")
 
 
+@pytest.mark.parametrize(
+    ("inputs", "gradients", "status"),
+    [
+        ([0.0] * ROWS, ONES, "not_exercised"),
+        (ONES, [0.0] * ROWS, "not_exercised"),
+        ([1e-30] * ROWS, [1e-30] * ROWS, "not_exercised"),
+        ([0.0] * (ROWS - 1) + [1e-30], [1.0] * (ROWS - 1) + [1e-30], "not_exercised"),
+        ([0.0] * (ROWS - 1) + [1.0], [1.0] * (ROWS - 1) + [0.0], "scored"),
+    ],
+)
+def test_a_score_of_zero_is_lossless_only_where_none_of_its_products_vanished(
+    inputs: list[float], gradients: list[float], status: str
+) -> None:
+    found = scored_by_hand(inputs, gradients)
+    assert (found.score, found.status) == (0.0, status)
+
+
 @pytest.mark.parametrize("position", [0, 4, ROWS - 1])
 def test_one_row_that_is_no_number_makes_the_group_non_finite(position: int) -> None:
     gradients = list(ONES)
