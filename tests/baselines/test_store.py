@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.opened_files import opened_files
+from tests.places import TINY
 
 from auto_quantize_model import InputError
 from auto_quantize_model.artifacts import STAGING
@@ -13,10 +15,12 @@ from auto_quantize_model.baselines.store import (
     ForeignBaselineError,
     baseline_folder,
     baseline_manifest,
+    baseline_probe_sums,
     has_baseline,
+    probe_sums_problems,
     read_baseline,
 )
-from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest
+from auto_quantize_model.manifest.document import UnknownVersionError, parse_manifest, read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,3 +158,61 @@ def test_what_is_in_a_baselines_place_and_no_folder_is_one_line(case: Case) -> N
         read_baseline(case)
     assert str(caught.value).startswith(str(baseline_folder(case)))
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_system_names_is_named(case: Case) -> None:
+    baseline_manifest(case).mkdir(parents=True)
+    with pytest.raises(InputError, match="Is a directory") as caught:
+        read_baseline(case)
+    assert str(caught.value).startswith(str(baseline_manifest(case)))
+
+
+@pytest.fixture
+def committed(case: Case, models: Path) -> dict[str, Any]:
+    """The manifest of the case that the repository has, with its probe sums."""
+    shutil.copytree(TINY.parent / case.run_folder, models / case.run_folder)
+    return read_manifest(baseline_manifest(case))
+
+
+def problems(case: Case, manifest: dict[str, Any]) -> list[str]:
+    return list(probe_sums_problems(case, manifest, Baselines()))
+
+
+def test_probe_sums_that_are_the_manifests_own_are_no_problem(case: Case, committed: dict[str, Any]) -> None:
+    assert problems(case, committed) == []
+
+
+def test_probe_sums_of_another_manifest_missing_damaged_or_not_to_be_read_are_one_line(
+    case: Case, tiny_suite: Suite, committed: dict[str, Any]
+) -> None:
+    file = baseline_probe_sums(case)
+    whole = file.read_bytes()
+    (other,) = tiny_suite.select("wint8_afp16 and small")
+    (theirs,) = (TINY.parent / other.run_folder).glob("*_probe_sums.safetensors")
+    said = []
+    for content in (theirs.read_bytes(), whole[:-8], b""):
+        file.write_bytes(content)
+        said += problems(case, committed)
+    file.unlink()
+    said += problems(case, committed)
+    file.mkdir()
+    said += problems(case, committed)
+    assert len(said) == 5
+    assert all(each.startswith(f"{file}: ") and "\n" not in each for each in said)
+    assert [said[3].removeprefix(f"{file}: "), said[4].removeprefix(f"{file}: ")] == [
+        "missing",
+        "cannot be read: Is a directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"schema_version": 2}, {"predicted_kl": None}, "older"],
+)
+def test_a_manifest_that_has_no_probe_sums_needs_none(case: Case, committed: dict[str, Any], change: Any) -> None:
+    baseline_probe_sums(case).unlink()
+    if change == "older":
+        del committed["schema_version"]
+    else:
+        committed |= change
+    assert problems(case, committed) == []

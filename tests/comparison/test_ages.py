@@ -103,6 +103,10 @@ def test_a_group_named_after_another_member_is_the_same_group(manifest: dict[str
         comparison = compare(older, other, Tolerances())
         assert comparison.verdict == "identical"
         assert len(comparison.groups) == 4
+        # Both ways round they have the same names.
+        names = {each.group for each in comparison.groups}
+        assert names == {each.group for each in compare(other, older, Tolerances()).groups}
+        assert not any("up_proj" in name for name in names)
 
 
 def test_a_model_is_the_same_wherever_it_lay(manifest: dict[str, Any]) -> None:
