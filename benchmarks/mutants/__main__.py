@@ -200,7 +200,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--records", type=Path, metavar="FOLDER", help="of what tests run: made there, or used again")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="to record (all, or none where there are records)")
-    parser.add_argument("--timeout", type=float, default=240.0, help="seconds that a change's tests may take")
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds that a change's tests may take")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.rooms) - set(ROOMS))
     if unknown:

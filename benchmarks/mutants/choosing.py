@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-MOST_SECONDS = 40.0
-"""Of tests of a room, and of others, for one change. What runs everywhere is run by nearly all of them."""
+QUICK_SECONDS = 40.0
+"""Of tests for one change, of its room and of others. What runs everywhere is run by nearly all of them."""
+SLOW_SECONDS = 300.0
+"""Of the room's slow tests, for a change that the quick ones let pass."""
 
 
 def combine(folder: Path) -> None:
@@ -28,8 +30,8 @@ def combine(folder: Path) -> None:
     record.save()
 
 
-def tests_that_run(file: Path, line: int, folder: Path) -> tuple[list[str], list[str]]:
-    """The tests that ran the statement which has this line, those of its own room apart.
+def tests_that_run(file: Path, line: int, folder: Path) -> list[list[str]]:
+    """The tests that ran the statement which has this line: quick ones of its own room, of others, then slow ones.
 
     Of what is run on import, all that run the file.
     """
@@ -38,12 +40,15 @@ def tests_that_run(file: Path, line: int, folder: Path) -> tuple[list[str], list
     if here == {""}:
         here = {context for contexts in by_line.values() for context in contexts}
     runs = {run.test: run for path in sorted(folder.glob(f"{RUNS}.*")) for run in _runs(path)}
+    slowest = {run.file: run.seconds for run in sorted(runs.values(), key=_seconds)}
     chosen = [run for run in runs.values() if any(_is_for(run, each) for each in here)]
     own = f"tests/{_within_package(file).split('/')[1]}/"
     mine = [run for run in chosen if run.test.startswith(own)]
     others = [run for run in chosen if not run.test.startswith(own)]
-    slowest = {run.file: run.seconds for run in sorted(runs.values(), key=_seconds)}
-    return list(_quickest(mine, slowest)), list(_quickest(others, slowest))
+    quick = [*_quickest(mine, slowest, QUICK_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
+    slow = _quickest(_one_of_each_file(mine, quick), slowest, SLOW_SECONDS)
+    stages = [[run for run in quick if run in mine], [run for run in quick if run not in mine], slow]
+    return [[run.test for run in stage] for stage in stages if stage]
 
 
 def _contexts(file: Path, folder: Path) -> dict[int, list[str]]:
@@ -62,15 +67,22 @@ def _within_package(file: Path) -> str:
     return str(file)[str(file).rindex(f"{PACKAGE}/") :]
 
 
-def _quickest(runs: Iterable[TestRun], slowest: Mapping[str, float]) -> Iterator[str]:
+def _quickest(runs: Iterable[TestRun], slowest: Mapping[str, float], limit: float) -> list[TestRun]:
     """As many as there is time for. A file is charged once with its slowest test, which has made its fixtures."""
-    seconds, files = 0.0, set[str]()
+    seconds, files, chosen = 0.0, set[str](), list[TestRun]()
     for run in sorted(runs, key=lambda run: slowest[run.file] + run.seconds):
         more = run.seconds if run.file in files else max(run.seconds, slowest[run.file])
-        if seconds + more <= MOST_SECONDS:
+        if seconds + more <= limit:
             seconds += more
             files.add(run.file)
-            yield run.test
+            chosen.append(run)
+    return chosen
+
+
+def _one_of_each_file(runs: Iterable[TestRun], without: Iterable[TestRun]) -> Iterable[TestRun]:
+    """The quickest of each file that has none among others: files look at different things."""
+    done = {run.file for run in without}
+    return {run.file: run for run in sorted(runs, key=_seconds, reverse=True) if run.file not in done}.values()
 
 
 def _seconds(run: TestRun) -> float:

@@ -21,19 +21,16 @@ NO_TEST = "no test runs"
 
 
 def main() -> int:
-    """Run the tests of the change that git sees: those of its own room first, for most changes fail there."""
+    """Run the tests of the change that git sees, those first that are likeliest to notice."""
     records = Path(sys.argv[1])
     name, line = _changed()
-    own, others = tests_that_run(Path.cwd() / name, line, records)
-    if not own and not others:
+    stages = tests_that_run(Path.cwd() / name, line, records)
+    if not stages:
         sys.stdout.write(f"{NO_TEST} {name}:{line}\n")
-        return 0
-    return _status(own) or _status(others)
+    return next((status for status in map(_status, stages) if status), 0)
 
 
 def _status(tests: Sequence[str]) -> int:
-    if not tests:
-        return 0
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         file.write("\n".join(tests))
         file.flush()
