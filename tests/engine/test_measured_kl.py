@@ -196,6 +196,16 @@ def test_the_most_sensitive_groups_and_those_that_may_be() -> None:
             assert low < entry["measured_kl"] < high
 
 
+def test_more_groups_than_there_are_is_all_of_them(llama_suite: Callable[..., Suite]) -> None:
+    suite = llama_suite("dataset.size_to_max_samples.small=9")
+    for scope in ("top:8", "top:9", "top:100"):
+        (result,) = measured("wfp8_afp8 and small", scope, suite)
+        assert result.manifest is not None
+        entries = [each for each in result.manifest["layer_sensitivity"].values() if each["rank"] is not None]
+        assert len(entries) == 8
+        assert all(each["measured_kl"] is not None for each in entries)
+
+
 def test_a_model_that_cannot_be_run_in_blocks_keeps_its_scores(
     monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite]
 ) -> None:

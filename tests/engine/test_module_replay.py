@@ -196,6 +196,48 @@ def test_a_layer_that_runs_twice_is_not_covered_and_costs_the_others_nothing(
     assert "'model.layers.0.mlp.down_proj' runs more than once a pass" in reasons
 
 
+def sees_half(mlp: Any, states: Any) -> Any:
+    half = states.shape[1] // 2
+    hidden = mlp.act_fn(mlp.gate_proj(states)) * mlp.up_proj(states)
+    return torch.cat([mlp.down_proj(hidden[:, :half]), hidden[:, half:, : states.shape[-1]]], dim=1)
+
+
+def sees_all_twice(mlp: Any, states: Any) -> Any:
+    hidden = mlp.act_fn(mlp.gate_proj(states)) * mlp.up_proj(states)
+    return mlp.down_proj(hidden.repeat(1, 2, 1))[:, : states.shape[1]]
+
+
+def sees_another_input(mlp: Any, states: Any) -> Any:
+    return mlp.down_proj(mlp.act_fn(mlp.gate_proj(states)) * mlp.up_proj(2 * states))
+
+
+@pytest.mark.parametrize(
+    ("forward", "group", "reason"),
+    [
+        (sees_half, "down_proj", "'model.layers.0.mlp.down_proj' does not see every token"),
+        (sees_all_twice, "down_proj", "'model.layers.0.mlp.down_proj' does not see every token"),
+        (
+            sees_another_input,
+            "gate_proj",
+            "'model.layers.0.mlp.up_proj' and 'model.layers.0.mlp.gate_proj' share a precision but not an input",
+        ),
+    ],
+)
+def test_a_layer_that_sees_something_else_than_every_token_is_not_covered(
+    monkeypatch: pytest.MonkeyPatch, llama_suite: Callable[..., Suite], forward: Any, group: str, reason: str
+) -> None:
+    from transformers.models.llama import modeling_llama
+
+    monkeypatch.setattr(modeling_llama.LlamaMLP, "forward", forward)
+    (result,) = run_cases(llama_suite().select("small and wfp8_afp8"), device="cpu")
+    assert result.manifest is not None
+    entries = result.manifest["layer_sensitivity"]
+    uncovered = {name: each for name, each in entries.items() if each["status"] == "not_covered"}
+    assert set(uncovered) == {f"model.layers.{number}.mlp.{group}.quant_recipe" for number in (0, 1)}
+    assert uncovered[f"model.layers.0.mlp.{group}.quant_recipe"]["reason"].startswith(reason)
+    assert all(each["importance"] is None for each in uncovered.values())
+
+
 def test_measured_kl_of_experts_is_that_of_the_model_that_modelopt_quantizes(suite_of: Callable[..., Suite]) -> None:
     suite = suite_of(small_models.build_qwen3_moe)
     (result,) = run_cases(suite.select("medium and wfp4_afp4"), device="cpu", measure="cases")
