@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OWN_SECONDS = 90.0
 QUICK_SECONDS = 40.0
 """Of tests for one change, of its room and of others. What runs everywhere is run by nearly all of them."""
 SLOW_SECONDS = 300.0
@@ -45,7 +46,7 @@ def tests_that_run(file: Path, line: int, folder: Path) -> list[list[str]]:
     own = f"tests/{_within_package(file).split('/')[1]}/"
     mine = [run for run in chosen if run.test.startswith(own)]
     others = [run for run in chosen if not run.test.startswith(own)]
-    quick = [*_quickest(mine, slowest, QUICK_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
+    quick = [*_quickest(mine, slowest, OWN_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
     slow = _quickest(_one_of_each_file(mine, quick), slowest, SLOW_SECONDS)
     stages = [[run for run in quick if run in mine], [run for run in quick if run not in mine], slow]
     return [[run.test for run in stage] for stage in stages if stage]

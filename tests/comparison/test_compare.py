@@ -275,6 +275,14 @@ def test_versions_and_devices_decide_nothing_but_are_shown(manifest: dict[str, A
     ]
 
 
+@pytest.mark.parametrize("factor", [1 + 1e-9, 1 - 1e-9])
+def test_a_total_that_is_nearly_the_same_is_within_noise_whichever_is_higher(
+    manifest: dict[str, Any], factor: float
+) -> None:
+    other = changed(manifest, ("autoquant_state", "score"), manifest["autoquant_state"]["score"] * factor)
+    assert compare(manifest, other, TOLERANCES).verdict == "within_noise"
+
+
 def test_numbers_too_large_for_a_float_are_compared(manifest: dict[str, Any]) -> None:
     huge = json.loads("1" + "0" * 400)
     comparison = compare(manifest, changed(manifest, ("autoquant_state", "score"), huge), TOLERANCES)

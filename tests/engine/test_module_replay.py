@@ -393,6 +393,37 @@ def test_pairs_that_name_modules_mix_with_others_in_a_recipe(llama_suite: Callab
     }
 
 
+def test_a_pair_that_names_layers_scores_these_alone_and_as_modelopt_does(llama_suite: Callable[..., Suite]) -> None:
+    """Names that stacked weights have too: a pattern of theirs once met every layer."""
+    rules = ",".join(
+        f"{{quantizer_name: '*{name}*weight_quantizer', cfg: {{num_bits: 8, axis: 0}}}}"
+        for name in ("gate_proj", "up_proj", "down_proj")
+    )
+    config = f"{{quant_cfg: [{{quantizer_name: '*', enable: false}}, {rules}], algorithm: max}}"
+    suite = llama_suite(f"quant_pair.format={{name: X, config: {config}}}", "suite.pairs=[wint8_afp16]")
+    (result,) = run_cases(suite.select("small"), device="cpu")
+    (whole,) = run_cases(llama_suite("suite.pairs=[wint8_afp16]").select("small"), device="cpu")
+    (theirs,) = run_cases(suite.select("small"), device="cpu", engine="modelopt")
+    assert result.manifest is not None
+    assert whole.manifest is not None
+    assert theirs.manifest is not None
+    scored = {
+        name: entry["importance"]
+        for name, entry in result.manifest["layer_sensitivity"].items()
+        if entry["status"] == "scored"
+    }
+    assert all(".mlp." in name for name in scored)
+    assert len(scored) == 4
+    for name, score in scored.items():
+        assert score == pytest.approx(whole.manifest["layer_sensitivity"][name]["importance"], rel=1e-4)
+        assert score == pytest.approx(theirs.manifest["layer_sensitivity"][name]["importance"], rel=1e-4)
+    statuses = [
+        {name: entry["status"] for name, entry in each["layer_sensitivity"].items()}
+        for each in (result.manifest, theirs.manifest)
+    ]
+    assert statuses[0] == statuses[1]
+
+
 @pytest.mark.parametrize("way", ["memory", "keep", "shared"])
 def test_what_modules_were_called_with_comes_back_from_disk(
     way: str, suite_of: Callable[..., Suite], llama_suite: Callable[..., Suite], tmp_path: Path

@@ -11,7 +11,7 @@ from tests.places import SUITE
 from auto_quantize_model import CaseError, load_suite
 from auto_quantize_model.cases.settings import FormatSettings
 from auto_quantize_model.errors import NotCoveredError
-from auto_quantize_model.precision.formats import ResolvedFormat, resolve_format
+from auto_quantize_model.precision.formats import LINEAR, ResolvedFormat, resolve_format
 
 if TYPE_CHECKING:
     from auto_quantize_model import Suite
@@ -110,6 +110,33 @@ def test_a_config_that_modelopt_refuses_is_one_line() -> None:
     with pytest.raises(CaseError, match=r"^format 'X' is refused by ModelOpt: .*axs.*$") as caught:
         resolve_format(settings)
     assert "\n" not in str(caught.value)
+
+
+def naming(*entries: dict[str, Any]) -> FormatSettings:
+    quant_cfg = [{"quantizer_name": "*", "enable": False}, *entries]
+    return FormatSettings(name="X", config={"quant_cfg": quant_cfg, "algorithm": "max"})
+
+
+def rule(pattern: str, bits: int = 8) -> dict[str, Any]:
+    return {"quantizer_name": f"{pattern}weight_quantizer", "cfg": {"num_bits": bits, "axis": 0}}
+
+
+@pytest.mark.parametrize("rules", [[rule("*mlp*")], [rule("*gate_proj*"), rule("*up_proj*"), rule("*down_proj*")]])
+def test_a_format_may_name_modules_that_it_quantizes_alike(rules: list[dict[str, Any]]) -> None:
+    resolved = resolve_format(naming(*rules))
+    assert resolved.effective_bits == 8
+    mlp = [f"model.layers.0.mlp.{name}" for name in ("gate_proj", "up_proj")]
+    assert resolved.quantizes(mlp, [LINEAR, LINEAR])
+    assert not resolved.quantizes(["model.layers.0.self_attn.q_proj"], [LINEAR])
+    assert not resolved.quantizes([mlp[0], "model.layers.0.self_attn.q_proj"], [LINEAR, LINEAR])
+    # Stacked weights have quantizers of their own, named after what the weights are of.
+    assert resolved.quantizes(["model.layers.0.mlp.experts"], ["QuantQwen3MoeExperts"])
+
+
+@pytest.mark.parametrize("bits", [(8, 4), (4, 8)])
+def test_a_format_that_quantizes_modules_in_different_ways_is_refused(bits: tuple[int, int]) -> None:
+    with pytest.raises(CaseError, match="format 'X' quantizes several kinds of modules in different ways"):
+        resolve_format(naming(rule("*mlp*", bits[0]), rule("*self_attn*", bits[1])))
 
 
 def test_what_needs_the_models_sequence_is_refused_early() -> None:

@@ -276,7 +276,7 @@ def _as_asked(prepared: PreparedPass, case: Case, groups: Sequence[GroupScore]) 
     resolved, disabled = prepared.formats[format_key(case)].resolved, case.autoquant.disabled_layers
     return [
         score
-        if resolved.quantizes(score.group.members) and not _is_named(score.group, disabled)
+        if resolved.quantizes(score.group.members, score.group.module_types) and not _is_named(score.group, disabled)
         else GroupScore.disabled(score.group)
         for score in groups
     ]

@@ -37,9 +37,11 @@ class ResolvedFormat:
     rules: tuple[Mapping[str, Any], ...] = ()
     """Where the format names modules, ModelOpt's entries that say which; `config` is what it does to one of them."""
 
-    def quantizes(self, members: Iterable[str]) -> bool:
-        """Whether it quantizes a group: as ModelOpt does, all of it or nothing."""
-        return not self.rules or all(any(_says(self.rules, name) for name in _quantizers(each)) for each in members)
+    def quantizes(self, members: Iterable[str], types: Iterable[str]) -> bool:
+        """Whether it quantizes a group of modules of some types: as ModelOpt does, all of it or nothing."""
+        return not self.rules or all(
+            any(_says(self.rules, name) for name in _quantizers(*each)) for each in zip(members, types, strict=True)
+        )
 
     @property
     def sha256(self) -> str:
@@ -62,6 +64,8 @@ def label(name: str, effective_bits: float) -> str:
     return f"{name}(effective-bits: {effective_bits})"
 
 
+LINEAR = "QuantLinear"
+"""ModelOpt's name for what it makes of a linear layer, of which a quantizer's name ends in `.weight_quantizer`."""
 UNQUANTIZED_LABEL = label("NONE", UNQUANTIZED_BITS)
 
 
@@ -187,10 +191,11 @@ def _says(rules: Iterable[Mapping[str, Any]], quantizer: str) -> Any:
     return says
 
 
-def _quantizers(member: str) -> Iterator[str]:
+def _quantizers(member: str, its_type: str) -> Iterator[str]:
     """What ModelOpt may call the quantizer of a module's weight; experts have one for each of their stacked weights."""
     yield f"{member}.{_WEIGHT}"
-    yield from (f"{member}.{weight}_{_WEIGHT}" for weight in ("gate_up_proj", "up_proj", "down_proj"))
+    if its_type != LINEAR:
+        yield from (f"{member}.{weight}_{_WEIGHT}" for weight in ("gate_up_proj", "up_proj", "down_proj"))
 
 
 def _of_named_modules(name: str, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

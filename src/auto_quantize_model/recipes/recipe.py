@@ -12,6 +12,7 @@ from auto_quantize_model.errors import InputError
 from auto_quantize_model.manifest.document import check_manifest, read_manifest
 from auto_quantize_model.manifest.probe_sums import ProbeSums, disagreement, parse_probe_sums, probe_sums_of
 from auto_quantize_model.manifest.schema import InvalidManifestError
+from auto_quantize_model.precision.formats import LINEAR
 from auto_quantize_model.recipes.budget import Budget, checked_budget
 from auto_quantize_model.recipes.candidates import NONE, Candidates, Source, candidates
 from auto_quantize_model.recipes.constraints import constrained, parse_pin
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from auto_quantize_model.run import CaseResult
 
 
-_LINEAR = "QuantLinear"
 _BESIDE = {"qwen3_vl": ("model.visual",)}
 """What a family's checkpoints have beside the language model where it is never loaded, so that no run sees it."""
 
@@ -86,7 +86,7 @@ class Recipe:
 
     def is_linear(self, module: str) -> bool:
         """Whether a module is one linear layer; experts stack the weights of many."""
-        return bool(self.choice.sources[0].manifest["layers"][module]["module_type"] == _LINEAR)
+        return bool(self.choice.sources[0].manifest["layers"][module]["module_type"] == LINEAR)
 
     def names_of(self, modules: Iterable[str]) -> list[str]:
         """What the runtime knows modules by: where the checkpoint's files call one otherwise, that may be several."""
