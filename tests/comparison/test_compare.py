@@ -336,6 +336,15 @@ def test_agreement_is_said_in_a_line(
     assert summary(comparison).startswith(f"{comparison.verdict}: ")
 
 
+def test_scores_are_guarded_whether_or_not_both_were_measured_alike(manifest: dict[str, Any]) -> None:
+    old = measured(copy.deepcopy(manifest))
+    for new in (manifest, measured(copy.deepcopy(manifest), 0.02, captions="d" * 64), old):
+        for measure in ("importance", "predicted_kl"):
+            comparison = compare(old, scaled(new, 1.3, 0, measure), TOLERANCES)
+            assert comparison.verdict == "drift"
+            assert {change.measure for change in comparison.moved} == {measure}
+
+
 def test_a_measured_kl_is_guarded_where_both_have_it(manifest: dict[str, Any]) -> None:
     old = measured(copy.deepcopy(manifest))
     for new in (old, manifest, measured(copy.deepcopy(manifest), 0.02, captions="d" * 64)):

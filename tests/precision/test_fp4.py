@@ -694,6 +694,12 @@ def test_scales_of_static_blocks_are_in_e4m3_with_the_largest_that_is_asked_for(
     expected = grid[distances.argmin(dim=-1)] * scale * blocks.sign()
     assert clear.float().mean() > 0.99
     torch.testing.assert_close(found[clear], expected[clear], rtol=1e-6, atol=0)
+    # A block whose maximum is said to be zero is zero.
+    amax[3] = 0
+    with static_blocks_on_cpu():
+        emptied = tensor_quantizer.static_blockwise_fp4_fake_quant(blocks, amax, whole, True, largest)
+    assert blocks[3].any()
+    assert not emptied[3].any()
 
 
 def test_a_model_is_calibrated_and_quantized_by_modelopt(attributes: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ def comment(sides: SideBySide) -> str:
     for number, case in enumerate(moved):
         section = "".join(f"{line}\n" for line in _section(case))
         if len(text) + len(section) > LARGEST:
-            return f"{text}\nAnd {len(moved) - number} more cases, left out here for their length.\n"
+            return f"{text}\nAnd {_cases(len(moved) - number, 'more ')}, left out here for their length.\n"
         text += section
     return text
 
@@ -40,10 +40,14 @@ def _head(sides: SideBySide, moved: list[ComparedCase]) -> Iterator[str]:
     yield f"From {code(sides.old)} to {code(sides.new)}."
     for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
         if lone:
-            yield f"Only in {code(name)}: {len(lone)} {'case' if len(lone) == 1 else 'cases'}."
+            yield f"Only in {code(name)}: {_cases(len(lone))}."
     if moved:
         yield ""
         yield from markdown_table(_COLUMNS, map(_row, moved[:200]))
+
+
+def _cases(count: int, which: str = "") -> str:
+    return f"{count} {which}case{'' if count == 1 else 's'}"
 
 
 def _row(case: ComparedCase) -> Iterator[str]:

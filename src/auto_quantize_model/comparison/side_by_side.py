@@ -95,6 +95,9 @@ def _match(old: Source, new: Source) -> dict[PurePosixPath, PurePosixPath]:
     matched: dict[PurePosixPath, PurePosixPath] = {}
     for key_of in _SAME_CASE:
         matched |= _match_by(key_of, old, new, matched)
+    # Only an older manifest has no name to go by: two that have are two cases, whatever else they share.
+    by_scheme = _match_by(_model_and_scheme, old, new, matched).items()
+    matched |= {one: other for one, other in by_scheme if not _both_named(old.manifests[one], new.manifests[other])}
     if matched or 1 in (len(old.manifests), len(new.manifests)):
         return matched
     for key_of in _OTHER_CASE:
@@ -134,6 +137,10 @@ def _model_and_scheme(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable
     return None if model is None or scheme is None else (model_name(str(model)), scheme)
 
 
+def _both_named(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return _stated(old, "id") is not None and _stated(new, "id") is not None
+
+
 def _pair_and_size(_: PurePosixPath, manifest: Mapping[str, Any]) -> Hashable:
     return _stated(manifest, "pair", "size")
 
@@ -152,7 +159,7 @@ def _stated(manifest: Mapping[str, Any], *keys: str) -> Hashable:
     return values if len(values) == len(keys) else None
 
 
-_SAME_CASE: tuple[MatchKey, ...] = (_case, _place, _folder, _model_and_scheme)
+_SAME_CASE: tuple[MatchKey, ...] = (_case, _place, _folder)
 _OTHER_CASE: tuple[MatchKey, ...] = (_pair_and_size, _model_and_size, _model_and_pair)
 
 
