@@ -87,8 +87,12 @@ def test_another_cases_baseline_is_refused(tiny_suite: Suite, case: Case, manife
 
 @pytest.fixture
 def parked(case: Case, manifest: dict[str, Any]) -> Path:
-    """A baseline that a killed publish has left out of its place."""
     publish_case(case, manifest, None)
+    return park(case)
+
+
+def park(case: Case) -> Path:
+    """Leave a baseline out of its place, as a killed publish does."""
     folder = baseline_folder(case)
     place = folder.parents[1] / STAGING / "tmpx" / "old" / folder.parent.name / folder.name
     place.parent.mkdir(parents=True)
@@ -180,6 +184,15 @@ def problems(case: Case, manifest: dict[str, Any]) -> list[str]:
 
 def test_probe_sums_that_are_the_manifests_own_are_no_problem(case: Case, committed: dict[str, Any]) -> None:
     assert problems(case, committed) == []
+
+
+def test_probe_sums_that_a_killed_publish_had_parked_are_read_where_they_are(
+    case: Case, committed: dict[str, Any]
+) -> None:
+    place = park(case)
+    assert problems(case, committed) == []
+    (place / baseline_probe_sums(case).name).unlink()
+    assert problems(case, committed) == [f"{place / baseline_probe_sums(case).name}: missing"]
 
 
 def test_probe_sums_of_another_manifest_missing_damaged_or_not_to_be_read_are_one_line(

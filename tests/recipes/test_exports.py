@@ -27,6 +27,7 @@ from auto_quantize_model.plan import plan_passes
 from auto_quantize_model.precision.quiet import modelopt_quiet
 from auto_quantize_model.recipes import proving
 from auto_quantize_model.recipes.exports.hf_quant_config import hf_quant_config
+from auto_quantize_model.recipes.exports.quant_cfg import quant_cfg
 from auto_quantize_model.recipes.files import recipe_files, write_recipe
 from auto_quantize_model.recipes.modelopt_choice import modelopts_choice
 from auto_quantize_model.recipes.proving import Prover, held_out_captions
@@ -175,6 +176,16 @@ def exported_by_modelopt(recipe: Recipe, cases: dict[str, Case], folder: Path) -
         export_hf_checkpoint(loaded.model, export_dir=folder / "exported")
     exported: dict[str, Any] = json.loads((folder / "exported" / "hf_quant_config.json").read_text(encoding="utf-8"))
     return exported
+
+
+@pytest.mark.parametrize(
+    ("pairs", "algorithm"),
+    [(("wmxfp4_afp16",), None), (("wint8_afp16",), "max"), (("wmxfp4_afp16", "wint8_afp16"), "max")],
+)
+def test_a_recipe_is_calibrated_where_one_of_its_pairs_is(pairs: tuple[str, ...], algorithm: str | None) -> None:
+    recipe = solve_recipe(files(*pairs), budget=6 if len(pairs) > 1 else 9)
+    assert {source.pair for source in recipe.used} == set(pairs)
+    assert quant_cfg(recipe)["algorithm"] == algorithm
 
 
 def test_a_pair_without_a_name_there_is_refused(cases: dict[str, Case]) -> None:

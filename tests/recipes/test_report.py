@@ -133,3 +133,14 @@ def test_only_a_pair_with_no_more_bits_that_is_better_beyond_doubt_beats_a_recip
     )
     better = Compared("better", 5.5, 0.45, 0.45, (0.4, 0.5), is_pair=True)
     assert "`better` alone" in verdict(recipe, proof(1.0, *beaten, better))
+
+
+def test_a_short_caption_is_quoted_whole_and_only_so_many_open_groups_are_listed(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auto_quantize_model.recipes.report.MOST_UNSETTLED", 1)
+    page = render_recipe(dataclasses.replace(recipe, caption_texts=("two  cats",) * 128), None)
+    (row,) = (line for line in page.splitlines() if line.startswith("|a|`high`"))
+    assert row.endswith('|37 "two cats" (95%, for `high`)|')
+    assert not any(line.startswith("|b|`low`") for line in page.splitlines())
+    assert "\nAnd 1 more, in `recipe.json`.\n" in page

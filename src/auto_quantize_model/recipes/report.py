@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from auto_quantize_model.recipes.proof import Proof
     from auto_quantize_model.recipes.recipe import Recipe
 
-_MOST_UNSETTLED = 20
+MOST_UNSETTLED = 20
 _FRONT_ROWS = 12
 _MOST_DECIDING = 3
 _QUOTED = 40
@@ -181,11 +181,11 @@ def _stability(recipe: Recipe) -> Iterator[str]:
             f"out is worth a look.{_most_deciding(groups)}"
         )
         yield ""
-        rows = (_open_row(recipe, each) for each in groups[:_MOST_UNSETTLED])
+        rows = (_open_row(recipe, each) for each in groups[:MOST_UNSETTLED])
         yield from markdown_table(("Group", "Chosen", "Captions that would settle it", "Captions that decide"), rows)
-        if len(groups) > _MOST_UNSETTLED:
+        if len(groups) > MOST_UNSETTLED:
             yield ""
-            yield f"And {len(groups) - _MOST_UNSETTLED} more, in `recipe.json`."
+            yield f"And {len(groups) - MOST_UNSETTLED} more, in `recipe.json`."
     yield ""
 
 
