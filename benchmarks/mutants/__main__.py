@@ -40,7 +40,7 @@ MEANS_NOTHING = re.compile(r"\s*(@dataclasses\.dataclass|if TYPE_CHECKING)")
 CONFIG = """
 [cosmic-ray]
 module-path = "{module}"
-timeout = {timeout}
+timeout = 3600
 test-command = "{python} -m benchmarks.mutants.noticing {records}"
 [cosmic-ray.distributor]
 name = "local"
@@ -136,7 +136,7 @@ def _try(room: str, copy: Copy, folder: Path, arguments: argparse.Namespace) -> 
 
     config, session = folder / f"{room}.toml", folder / f"{room}.sqlite"
     module = f"{PACKAGE}/{room}"
-    text = CONFIG.format(module=module, records=copy.records, python=copy.python, timeout=arguments.timeout)
+    text = CONFIG.format(module=module, records=copy.records, python=copy.python)
     config.write_text(text, encoding="utf-8")
     _run(["cosmic-ray", "init", str(config), str(session)], copy.folder)
     with use_db(str(session), WorkDB.Mode.open) as work:
@@ -200,7 +200,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--records", type=Path, metavar="FOLDER", help="of what tests run: made there, or used again")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="to record (all, or none where there are records)")
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds that a change's tests may take")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.rooms) - set(ROOMS))
     if unknown:

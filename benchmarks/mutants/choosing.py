@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import dataclasses
 import json
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,14 @@ SLOW_SECONDS = 300.0
 """Of the room's slow tests, for a change that the quick ones let pass."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Tests to run together, and how long they may have taken when they were recorded."""
+
+    tests: list[str]
+    seconds: float
+
+
 def combine(folder: Path) -> None:
     """Add what several processes left to one record."""
     record = coverage.Coverage(data_file=str(folder / LINES), config_file=False, messages=False)
@@ -31,7 +40,7 @@ def combine(folder: Path) -> None:
     record.save()
 
 
-def tests_that_run(file: Path, line: int, folder: Path) -> list[list[str]]:
+def tests_that_run(file: Path, line: int, folder: Path) -> list[Stage]:
     """The tests that ran the statement which has this line: quick ones of its own room, of others, then slow ones.
 
     Of what is run on import, all that run the file.
@@ -48,8 +57,12 @@ def tests_that_run(file: Path, line: int, folder: Path) -> list[list[str]]:
     others = [run for run in chosen if not run.test.startswith(own)]
     quick = [*_quickest(mine, slowest, OWN_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
     slow = _quickest(_one_of_each_file(mine, quick), slowest, SLOW_SECONDS)
-    stages = [[run for run in quick if run in mine], [run for run in quick if run not in mine], slow]
-    return [[run.test for run in stage] for stage in stages if stage]
+    stages = (
+        ([run for run in quick if run in mine], OWN_SECONDS),
+        ([run for run in quick if run not in mine], QUICK_SECONDS),
+        (slow, SLOW_SECONDS),
+    )
+    return [Stage([run.test for run in stage], seconds) for stage, seconds in stages if stage]
 
 
 def _contexts(file: Path, folder: Path) -> dict[int, list[str]]:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from benchmarks.mutants.choosing import tests_that_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from benchmarks.mutants.choosing import Stage
 
 NO_TEST = "no test runs"
+TIMES = 5.0
+"""How many times as long as recorded tests may take: what takes longer does not end, which counts as noticed."""
 
 
 def main() -> int:
@@ -30,12 +32,15 @@ def main() -> int:
     return next((status for status in map(_status, stages) if status), 0)
 
 
-def _status(tests: Sequence[str]) -> int:
+def _status(stage: Stage) -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        file.write("\n".join(tests))
+        file.write("\n".join(stage.tests))
         file.flush()
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"@{file.name}"]
-        return subprocess.run(command, check=False).returncode  # noqa: S603
+        try:
+            return subprocess.run(command, check=False, timeout=TIMES * stage.seconds).returncode  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return 1
 
 
 def _changed() -> tuple[str, int]:

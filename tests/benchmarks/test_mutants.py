@@ -54,7 +54,7 @@ def test_a_changed_line_meets_the_tests_that_run_it(pytester: pytest.Pytester, m
     combine(records)
 
     def tests(line: int) -> set[str]:
-        return {test.partition("::")[2] for stage in tests_that_run(FILE, line, records) for test in stage}
+        return {test.partition("::")[2] for stage in tests_that_run(FILE, line, records) for test in stage.tests}
 
     # A fixture that two share counts for both; what fails before anything is changed notices nothing.
     assert tests(line_of(multiple_choice.knee, "along =")) == {"test_first", "test_second"}
