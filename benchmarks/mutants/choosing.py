@@ -21,7 +21,7 @@ OWN_SECONDS = 90.0
 QUICK_SECONDS = 40.0
 """Of tests for one change, of its room and of others. What runs everywhere is run by nearly all of them."""
 SLOW_SECONDS = 300.0
-"""Of the room's slow tests, for a change that the quick ones let pass."""
+"""Of slow tests of the room, first one of each file and then others, for a change that the quick ones let pass."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +57,11 @@ def tests_that_run(file: Path, line: int, folder: Path) -> list[Stage]:
     others = [run for run in chosen if not run.test.startswith(own)]
     quick = [*_quickest(mine, slowest, OWN_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
     slow = _quickest(_one_of_each_file(mine, quick), slowest, SLOW_SECONDS)
+    slow += _quickest([run for run in mine if run not in quick and run not in slow], slowest, SLOW_SECONDS)
     stages = (
         ([run for run in quick if run in mine], OWN_SECONDS),
         ([run for run in quick if run not in mine], QUICK_SECONDS),
-        (slow, SLOW_SECONDS),
+        (slow, 2 * SLOW_SECONDS),
     )
     return [Stage([run.test for run in stage], seconds) for stage, seconds in stages if stage]
 
