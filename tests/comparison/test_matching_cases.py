@@ -83,7 +83,11 @@ def test_other_cases_are_matched_only_where_none_is_in_both(manifest: dict[str, 
 
 def test_one_and_one_are_compared_whatever_they_are(manifest: dict[str, Any]) -> None:
     one, other = of(manifest, "m", "p", "small"), of(manifest, "n", "q", "large")
-    assert pairs(source("A", a=one), source("B", b=other)) == [("m-p-small", "n-q-large")]
+    for old, new in ((one, other), (other, one), (one, one)):
+        (compared,) = compare_sources(source("A", a=old), source("B", b=new), Tolerances()).cases
+        names = old["case"]["id"], new["case"]["id"]
+        assert (compared.old, compared.new) == names
+        assert compared.name == (names[0] if old is new else " -> ".join(names))
 
 
 @pytest.mark.parametrize("one_is_old", [True, False])
