@@ -130,6 +130,16 @@ def test_a_drift_numbers_its_causes_and_shows_both_values(manifest: dict[str, An
     ]
 
 
+def test_of_a_cause_with_many_differences_a_few_are_shown(manifest: dict[str, Any]) -> None:
+    for count, rest in ((4, []), (5, ["         ... and 1 more"]), (9, ["         ... and 5 more"])):
+        keys = [f"engine.kernels.k{number}" for number in range(count)]
+        other = changed(manifest, [*((key, "x") for key in keys), ("autoquant_state.score", 1.0)])
+        lines = list(describe(compare(manifest, other, Tolerances())))
+        first = lines.index(f'    1. the engine: {keys[0]}: (absent) -> "x"')
+        shown = [f'         {key}: (absent) -> "x"' for key in keys[1:4]]
+        assert lines[first + 1 : first + 5 - (not rest)] == [*shown, *rest]
+
+
 def test_a_drift_without_a_cause_says_so(manifest: dict[str, Any]) -> None:
     other = changed(manifest, [("autoquant_state.score", 1.0)])
     assert "  nothing that both manifests state differs: the code does, or one of them was edited" in list(
