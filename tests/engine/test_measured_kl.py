@@ -20,7 +20,7 @@ from auto_quantize_model.checkpoints.opening import open_checkpoint
 from auto_quantize_model.engine.capture.batches import tokenize
 from auto_quantize_model.engine.capture.groups import find_groups
 from auto_quantize_model.engine.measurement import blocks, measure
-from auto_quantize_model.engine.measurement.captions import caption_tokens
+from auto_quantize_model.engine.measurement.captions import EqualCaptions, caption_tokens
 from auto_quantize_model.engine.measurement.divergence import Before
 from auto_quantize_model.engine.measurement.quantizing import Quantized
 from auto_quantize_model.errors import InputError
@@ -194,6 +194,15 @@ def test_the_most_sensitive_groups_and_those_that_may_be() -> None:
         if entry["measured_kl"] is not None:
             low, high = entry["measured_kl_ci95"]
             assert low < entry["measured_kl"] < high
+
+
+@pytest.mark.parametrize(("most", "parts"), [(1, [1] * 5), (7, [1] * 5), (8, [2, 2, 1]), (11, [2, 2, 1]), (99, [5])])
+def test_captions_run_in_parts_of_so_many_tokens_but_at_least_one_caption(most: int, parts: list[int]) -> None:
+    whole = EqualCaptions((3, 1, 4, 0, 9), torch.arange(20).reshape(5, 4))
+    found = list(whole.split(most))
+    assert [len(each.numbers) for each in found] == parts
+    assert [number for each in found for number in each.numbers] == [3, 1, 4, 0, 9]
+    assert torch.equal(torch.cat([each.tokens for each in found]), whole.tokens)
 
 
 def test_more_groups_than_there_are_is_all_of_them(llama_suite: Callable[..., Suite]) -> None:

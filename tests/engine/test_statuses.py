@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from auto_quantize_model.scores import GroupScore
 
 CPU = torch.device("cpu")
+DYNAMIC = (
+    "quant_pair.format={name: X, preset: INT8_DEFAULT_CFG, "
+    "changes: {'*input_quantizer': {cfg: {num_bits: 8, type: dynamic}}}}"
+)
+"""A format that runs in ModelOpt's own layers; INT8 of both sides is a product."""
+WAYS = pytest.mark.parametrize("overrides", [(), (DYNAMIC,)], ids=["product", "module"])
 
 
 def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]:
@@ -37,20 +43,22 @@ def scores_with_gradients_times(suite: Suite, factor: float) -> list[GroupScore]
     (plan,) = plan_passes([case])
     loaded = load_model(case.model, open_checkpoint(case.checkpoint), CPU)
     batches = tokenize(plan, loaded)
-    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes)
+    quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
+    captured = capture(loaded, find_groups(loaded), batches, plan.scored, plan.probes, calls=quantizers.by_module)
     for recorded in captured.batches.values():
         for name in recorded.gradients:
             recorded.gradients[name] = [each * factor for each in recorded.gradients[name]]
-    quantizers, _ = check_format(resolve_format(case.pair.format), CPU)
     rows = describe_rows(plan, batches, plan.scored)
     key = format_key(case)
-    return replay(captured, loaded, plan, rows, {key: quantizers})[key, size_key(case)]
+    counted = {index: batches[index].counted.flatten().nonzero().squeeze(1) for index in plan.scored}
+    return replay(captured, loaded, plan, rows, {key: quantizers}, counted=counted)[key, size_key(case)]
 
 
-def test_a_product_over_the_clamp_is_saturated(llama_suite: Callable[..., Suite]) -> None:
-    plain = scores_with_gradients_times(llama_suite(), 1.0)
+@WAYS
+def test_a_product_over_the_clamp_is_saturated(overrides: tuple[str, ...], llama_suite: Callable[..., Suite]) -> None:
+    plain = scores_with_gradients_times(llama_suite(*overrides), 1.0)
     assert {score.status for score in plain} == {"scored"}
-    huge = scores_with_gradients_times(llama_suite(), 1e25)
+    huge = scores_with_gradients_times(llama_suite(*overrides), 1e25)
     assert {score.status for score in huge} == {"saturated"}
     # Nearly every product is clamped to 1e10, so a sum of squares is nearly 1e20 times their number.
     for score in huge:
@@ -58,18 +66,25 @@ def test_a_product_over_the_clamp_is_saturated(llama_suite: Callable[..., Suite]
         assert score.score / 1e20 == pytest.approx(round(score.score / 1e20), rel=0.05)
 
 
-def test_a_gradient_that_is_no_number_is_non_finite(llama_suite: Callable[..., Suite]) -> None:
-    broken = scores_with_gradients_times(llama_suite(), float("nan"))
+@WAYS
+def test_a_gradient_that_is_no_number_is_non_finite(
+    overrides: tuple[str, ...], llama_suite: Callable[..., Suite]
+) -> None:
+    broken = scores_with_gradients_times(llama_suite(*overrides), float("nan"))
     assert {score.status for score in broken} == {"non_finite"}
 
 
-def test_a_gradient_of_zero_is_not_exercised(llama_suite: Callable[..., Suite]) -> None:
-    idle = scores_with_gradients_times(llama_suite(), 0.0)
+@WAYS
+def test_a_gradient_of_zero_is_not_exercised(overrides: tuple[str, ...], llama_suite: Callable[..., Suite]) -> None:
+    idle = scores_with_gradients_times(llama_suite(*overrides), 0.0)
     assert {score.status for score in idle} == {"not_exercised"}
 
 
-def test_what_is_zero_in_float32_alone_is_not_measured(llama_suite: Callable[..., Suite]) -> None:
-    tiny = scores_with_gradients_times(llama_suite(), 1e-30)
+@WAYS
+def test_what_is_zero_in_float32_alone_is_not_measured(
+    overrides: tuple[str, ...], llama_suite: Callable[..., Suite]
+) -> None:
+    tiny = scores_with_gradients_times(llama_suite(*overrides), 1e-30)
     assert {(score.status, score.score) for score in tiny} == {("not_exercised", 0.0)}
 
 
