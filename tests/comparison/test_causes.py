@@ -113,6 +113,11 @@ def test_a_larger_size_is_more_samples_and_not_other_captions(manifest: dict[str
     assert named(manifest, changed(manifest, LARGER)) == ["the sample counts"]
 
 
+def test_fewer_that_are_scored_are_no_reason_for_other_captions(manifest: dict[str, Any]) -> None:
+    other = changed(manifest, [("calibration.scored_samples", 1), ("calibration.captions_sha256", "e" * 64)])
+    assert named(manifest, other) == ["the captions", "the sample counts"]
+
+
 def test_other_captions_are_named_beside_other_counts(manifest: dict[str, Any]) -> None:
     assert named(manifest, changed(manifest, [*FEWER, *CAPTIONS])) == ["the captions", "the sample counts"]
 

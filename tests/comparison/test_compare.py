@@ -204,6 +204,13 @@ def test_a_changed_hash_stands_before_the_many_leaves_behind_it(manifest: dict[s
     assert max(map(len, lines[1:])) < 160
 
 
+def test_what_went_into_a_group_that_is_not_measured_counts_too(manifest: dict[str, Any]) -> None:
+    (name,) = [name for name, entry in manifest["layer_sensitivity"].items() if entry["importance"] is None]
+    comparison = compare(manifest, changed(manifest, ("layer_sensitivity", name, "costs"), [1.0]), TOLERANCES)
+    assert comparison.verdict == "incomparable"
+    assert [each.key for each in comparison.inputs] == [f"layer_sensitivity.{name}.costs"]
+
+
 def test_true_is_not_one(manifest: dict[str, Any]) -> None:
     assert compare(manifest, changed(manifest, ("scheme", "coverage_fraction"), True), TOLERANCES).differences
 
