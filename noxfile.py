@@ -95,8 +95,8 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def mutants(session: nox.Session) -> None:
-    """Change the code at random places and see whether the tests notice (an hour; `-- --help`: rooms, how many)."""
-    install(session, "tests", "coverage", "mutants")
+    """Change the code at random places and see whether the tests notice (hours; `-- --help`: rooms, how many)."""
+    install(session, "tests", "mutants")
     session.run("python", "-m", "benchmarks.mutants", *session.posargs, env=THREADS_REST)
 
 

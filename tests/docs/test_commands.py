@@ -70,6 +70,7 @@ NOT_RUN = {
     r"nox -s served.*": "sets up a runtime of its own, of gigabytes, and takes minutes",
     r"python benchmarks/\w+\.py.*": "takes minutes",
     r"python -m benchmarks\.recipe(s|_speed).*": "takes minutes",
+    r"nox -s mutants.*": "takes hours; what it runs for each change: tests/benchmarks/test_mutants.py",
     r"nox -s truth.*|python -m benchmarks\.truth.*": "takes minutes",
     r"python models/qwen3_vl_tiny/train\.py": "takes 15 minutes",
     r"pytest .* -n 4 --dist loadgroup": "four processes would each import ModelOpt; test_distribution.py starts some",
