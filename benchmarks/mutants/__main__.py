@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "src/auto_quantize_model"
 ROOMS = ("statistics", "comparison", "baselines", "recipes", "precision", "engine")
 TESTS = ("tests", "sensitivity_cases")
+PYTEST = ("-m", "pytest", "-q", "--tb=line", "-n2", "--dist=loadfile", "-m", "not gpu")
 MEANINGLESS = re.compile(
     r"core/(ReplaceBinaryOperator_BitOr_|RemoveDecorator|ReplaceUnaryOperator_Invert"
     r"|ReplaceComparisonOperator_(Eq_Is|NotEq_IsNot|Is_Eq|IsNot_NotEq)$).*"
@@ -93,19 +94,7 @@ class Copy:
         """Which test runs which line. Tests that fail before anything is changed notice nothing, so they may."""
         self.records.mkdir(parents=True, exist_ok=True)
         plugin = ["-p", "benchmarks.mutants.recording", "--record-lines", str(self.records), "-p", "no:cacheprovider"]
-        command = [
-            self.python,
-            "-m",
-            "pytest",
-            "-q",
-            "--tb=line",
-            "-n2",
-            "--dist=loadfile",
-            "-m",
-            "not gpu",
-            *plugin,
-            *tests,
-        ]
+        command = [self.python, *PYTEST, *plugin, *tests]
         _run(command, self.folder, allowed=(0, 1))
         combine(self.records)
 
