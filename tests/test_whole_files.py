@@ -21,6 +21,20 @@ def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
         assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["file.txt"]
 
 
+def test_an_interrupt_as_soon_as_it_is_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close = os.close
+
+    def interrupted(descriptor: int) -> None:
+        close(descriptor)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path, {"file.txt": "text"})
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("kind", "word"), [("link", "a link"), ("pipe", "a pipe"), ("folder", "a folder"), ("socket", "a socket")]
 )

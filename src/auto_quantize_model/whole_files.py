@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
-from pathlib import Path
+import uuid
 from typing import TYPE_CHECKING
 
 from auto_quantize_model.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 PART = ".part"
 """The end of the name of a file that is not finished; it outlives its process only where that was killed."""
@@ -20,10 +20,10 @@ PART = ".part"
 def replace_file(file: Path, write: Callable[[Path], object]) -> None:
     """Let `write` write a new file beside this one, and put it in this one's place; others may read it as usual."""
     refuse_all_but_a_file(file)
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=PART, dir=file.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    # Named before it is there: an interrupt between the two would leave it behind.
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:16]}{PART}")
     try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         write(temporary)
         umask = os.umask(0)
         os.umask(umask)
