@@ -137,3 +137,19 @@ def test_a_mistake_is_one_line_and_removes_nothing(
 def test_sizes_are_read_and_written_as_people_do() -> None:
     assert [parse_bytes(text) for text in ("0", "20GB", "512MiB", "1.5 kB")] == [0, 20_000_000_000, 512 << 20, 1500]
     assert [show_bytes(size) for size in (0, 1_500_000, 2e9)] == ["0.0 MB", "1.5 MB", "2.00 GB"]
+
+
+def test_an_interrupt_as_soon_as_its_folder_is_there_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+
+    def interrupted(path: str | Path, mode: int = 0o777) -> None:
+        make(path, mode)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), unkept_folder(tmp_path):
+        pass
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []

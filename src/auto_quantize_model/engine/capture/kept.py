@@ -8,8 +8,7 @@ import datetime as dt
 import json
 import shutil
 import stat
-import tempfile
-from pathlib import Path
+import uuid
 from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
@@ -20,6 +19,7 @@ from auto_quantize_model.whole_files import PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 
 _STATED = {"model", "checkpoint_sha256", "family", "dtype", "groups", "computation", "environment", "code"}
@@ -66,8 +66,10 @@ def unkept_folder(root: Path) -> Iterator[Path]:
         # One that says nothing of itself yet may be of a run that is about to lock it.
         if (folder / ABOUT).exists() and not is_used(folder):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=UNKEPT, dir=root))
+    # Named before it is there: an interrupt between the two would leave it behind.
+    folder = root / f"{UNKEPT}{uuid.uuid4().hex}"
     try:
+        folder.mkdir(mode=0o700)
         with FileLock(folder / _OWNER):
             yield folder
     finally:
