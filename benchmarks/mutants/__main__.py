@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import os
 import random
 import re
@@ -25,9 +26,9 @@ from tests.warm_python import start
 
 from benchmarks.mutants.choosing import combine
 from benchmarks.mutants.noticing import NO_TEST
+from benchmarks.mutants.recording import PACKAGE
+from benchmarks.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "src/auto_quantize_model"
 ROOMS = ("statistics", "comparison", "baselines", "recipes", "precision", "engine")
 TESTS = ("tests", "sensitivity_cases")
 PYTEST = ("-m", "pytest", "-q", "--tb=line", "-n2", "--dist=loadfile", "-m", "not gpu")
@@ -124,7 +125,7 @@ def _try(room: str, copy: Copy, folder: Path, arguments: argparse.Namespace) -> 
     from cosmic_ray.work_db import WorkDB, use_db
 
     config, session = folder / f"{room}.toml", folder / f"{room}.sqlite"
-    module = f"{PACKAGE}/{room}"
+    module = f"src/{PACKAGE}/{room}"
     text = CONFIG.format(module=module, records=copy.records, python=copy.python)
     config.write_text(text, encoding="utf-8")
     _run(["cosmic-ray", "init", str(config), str(session)], copy.folder)
@@ -143,14 +144,18 @@ def _leave(work: Any, folder: Path, count: int, seed: int) -> None:
     possible = sorted(work.pending_work_items, key=lambda item: _place(_spec(item)))
     sensible = [item.job_id for item in possible if _means_something(_spec(item), folder)]
     chosen = set(random.Random(seed).sample(sensible, min(count, len(sensible))))  # noqa: S311  not for secrets
-    for item in possible:
-        if item.job_id not in chosen:
-            work.set_result(item.job_id, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
+    others = [item.job_id for item in possible if item.job_id not in chosen]
+    work.set_multiple_results(others, WorkResult(worker_outcome=WorkerOutcome.SKIPPED))
 
 
 def _means_something(spec: Any, folder: Path) -> bool:
-    line = (folder / spec.module_path).read_text(encoding="utf-8").splitlines()[spec.start_pos[0] - 1]
+    line = _lines(folder / spec.module_path)[spec.start_pos[0] - 1]
     return not MEANINGLESS.match(spec.operator_name) and not MEANS_NOTHING.match(line)
+
+
+@functools.cache
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
 
 
 def _place(spec: Any) -> tuple[object, ...]:

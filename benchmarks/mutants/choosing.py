@@ -55,12 +55,12 @@ def tests_that_run(file: Path, line: int, folder: Path) -> list[Stage]:
     own = f"tests/{_within_package(file).split('/')[1]}/"
     mine = [run for run in chosen if run.test.startswith(own)]
     others = [run for run in chosen if not run.test.startswith(own)]
-    quick = [*_quickest(mine, slowest, OWN_SECONDS), *_quickest(others, slowest, QUICK_SECONDS)]
+    quick = _quickest(mine, slowest, OWN_SECONDS)
     slow = _quickest(_one_of_each_file(mine, quick), slowest, SLOW_SECONDS)
     slow += _quickest([run for run in mine if run not in quick and run not in slow], slowest, SLOW_SECONDS)
     stages = (
-        ([run for run in quick if run in mine], OWN_SECONDS),
-        ([run for run in quick if run not in mine], QUICK_SECONDS),
+        (quick, OWN_SECONDS),
+        (_quickest(others, slowest, QUICK_SECONDS), QUICK_SECONDS),
         (slow, 2 * SLOW_SECONDS),
     )
     return [Stage([run.test for run in stage], seconds) for stage, seconds in stages if stage]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auto_quantize_model.comparison.wording import reasons, shown_ratio, summary, worst_by_group
+from auto_quantize_model.comparison.wording import count_of, reasons, shown_ratio, summary, worst_by_group
 from auto_quantize_model.quoting import code, markdown, visible
 from auto_quantize_model.reports.markdown_table import markdown_table
 
@@ -27,7 +27,7 @@ def comment(sides: SideBySide) -> str:
     for number, case in enumerate(moved):
         section = "".join(f"{line}\n" for line in _section(case))
         if len(text) + len(section) > LARGEST:
-            return f"{text}\nAnd {_cases(len(moved) - number, 'more ')}, left out here for their length.\n"
+            return f"{text}\nAnd {count_of(len(moved) - number, 'more case')}, left out here for their length.\n"
         text += section
     return text
 
@@ -40,14 +40,10 @@ def _head(sides: SideBySide, moved: list[ComparedCase]) -> Iterator[str]:
     yield f"From {code(sides.old)} to {code(sides.new)}."
     for name, lone in ((sides.old, sides.only_old), (sides.new, sides.only_new)):
         if lone:
-            yield f"Only in {code(name)}: {_cases(len(lone))}."
+            yield f"Only in {code(name)}: {count_of(len(lone), 'case')}."
     if moved:
         yield ""
         yield from markdown_table(_COLUMNS, map(_row, moved[:200]))
-
-
-def _cases(count: int, which: str = "") -> str:
-    return f"{count} {which}case{'' if count == 1 else 's'}"
 
 
 def _row(case: ComparedCase) -> Iterator[str]:

@@ -79,10 +79,10 @@ def _reasons(comparison: Comparison) -> Iterator[str]:
     if comparison.verdict == "incomparable":
         yield f"not of the same thing: {_deciding_causes(comparison)}"
     elif comparison.outcomes:
-        yield f"{_count(len(comparison.outcomes), 'outcome')} not as before ({comparison.outcomes[0]})"
+        yield f"{count_of(len(comparison.outcomes), 'outcome')} not as before ({comparison.outcomes[0]})"
     if drifted and worst is not None:
         yield (
-            f"the magnitude of {_count(len(drifted), 'group')} beyond the tolerance of {band.group:.3g} "
+            f"the magnitude of {count_of(len(drifted), 'group')} beyond the tolerance of {band.group:.3g} "
             f"({worst.group} {shown_ratio(worst.ratio)})"
         )
     if not comparison.total_within:
@@ -120,7 +120,8 @@ def _examples(names: Sequence[str]) -> str:
     return shown if len(names) <= _MOST_EXAMPLES else f"{shown} and {len(names) - _MOST_EXAMPLES} more"
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """So many of something, in the singular where it is one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
